@@ -1,0 +1,1 @@
+"""Runs cases on backends, compares, shrinks, records and reports. Knows the reference; must not know the suites."""

@@ -1,0 +1,1 @@
+"""The backend contract, the registry, and one module or folder per backend."""

@@ -1,0 +1,104 @@
+"""The contract that every backend meets, built in or yours: a Backend makes Instances; an Instance runs guest code.
+
+A backend meets it as a Python class (these protocols), as a shared library (assay64_backend.h, wrapped by library.py) or as a
+program. Records are the numpy structures of cases/layout.py; memory is the harness's (cases/memory.py).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from assay64.harness.cases.capabilities import Capabilities
+from assay64.harness.cases.case import Environment
+from assay64.harness.cases.layout import Batch, StateRecord
+from assay64.harness.cases.memory import HostMemory
+from assay64.harness.cases.outcome import Exit
+
+
+class Unsupported(Exception):
+    """The backend lacks an action, a feature or a setting of the environment. It is a verdict, never a pass."""
+
+
+class Instance(Protocol):
+    """One guest machine: memory and one or more vCPUs. All methods are called from the thread that made it, but ``stop``.
+
+    Guest addresses and sizes are bytes; ``map``, ``protect`` and ``unmap`` take whole pages. Methods for an action that the
+    capabilities do not declare may raise Unsupported.
+    """
+
+    def map(
+        self,
+        address: int,
+        memory: HostMemory,
+        offset: int,
+        size: int,
+        permissions: str,
+        *,
+        device: bool = False,
+        guarded: bool = False,
+    ) -> None:
+        """Show ``size`` bytes of ``memory`` from ``offset`` at guest ``address`` with ``permissions`` (letters of rwx)."""
+        ...
+
+    def protect(self, address: int, size: int, permissions: str) -> None: ...
+
+    def unmap(self, address: int, size: int) -> None: ...
+
+    def set_state(self, vcpu: int, state: StateRecord) -> None:
+        """Load every register from a STATE_DTYPE record. The exclusive monitor becomes open."""
+        ...
+
+    def get_state(self, vcpu: int, state: StateRecord) -> None:
+        """Fill a STATE_DTYPE record. PC is Arm's preferred return address of the exit that ended the run."""
+        ...
+
+    def run(self, vcpu: int, budget: int, until: int | None) -> Exit:
+        """Run until an exit, until the PC is ``until`` (checked before each instruction), or for ``budget`` instructions."""
+        ...
+
+    def step(self, vcpu: int) -> Exit:
+        """Execute one instruction by the backend's own single step: exit ``step``, or the exception that it took."""
+        ...
+
+    def notify_code(self, address: int, size: int) -> None:
+        """The harness wrote these bytes: forget any translation of them."""
+        ...
+
+    def set_breakpoint(self, address: int) -> None: ...
+
+    def clear_breakpoint(self, address: int) -> None: ...
+
+    def set_watchpoint(self, address: int, size: int, access: str) -> None: ...
+
+    def clear_watchpoint(self, address: int) -> None: ...
+
+    def stop(self, vcpu: int) -> None:
+        """From any thread: make a ``run`` in progress return with exit ``stopped``."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class BatchInstance(Protocol):
+    """An Instance that also runs many single-run cases in one call. It maps the default regions by itself."""
+
+    def run_batch(self, batch: Batch, progress: HostMemory) -> None:
+        """Run cases ``batch.done`` to the last; count each in ``batch.done`` and in the first 64-bit word of ``progress``."""
+        ...
+
+
+class Backend(Protocol):
+    """What the registry and the entry-point group ``assay64.backends`` hold. Making one is cheap and loads nothing native."""
+
+    name: str
+
+    def available(self) -> str | None:
+        """None when it can run here, else one line: what is missing and how to get it."""
+        ...
+
+    def capabilities(self) -> Capabilities: ...
+
+    def create(self, environment: Environment, vcpus: int = 1) -> Instance:
+        """A new machine with no memory. Raises Unsupported for an environment or a number of vCPUs that it does not have."""
+        ...

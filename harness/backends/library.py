@@ -1,0 +1,387 @@
+"""Any shared library that meets assay64_backend.h, as a backend: ``--backend ./libmine.so`` and the built-in Dynarmic adapter.
+
+The structures below repeat the header's; the tests compare both, and cases/layout.py, with what a C compiler makes of them. A
+library can do anything to the process that loads it: only worker processes run guest code here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from assay64.harness.backends.base import check_environment
+from assay64.harness.backends.contract import Unsupported
+from assay64.harness.cases.capabilities import Capabilities
+from assay64.harness.cases.case import CODE_REGION, DATA_REGION, Environment
+from assay64.harness.cases.layout import (
+    ABI_VERSION,
+    CHANGE_DTYPE,
+    EXIT_DTYPE,
+    STATE_DTYPE,
+    Batch,
+    StateRecord,
+    unpack_exit,
+)
+from assay64.harness.cases.memory import HostMemory, fill_bytes
+from assay64.harness.cases.outcome import Exit
+from assay64.harness.errors import BackendUnavailable
+
+OK, UNSUPPORTED = 0, 1
+NEVER = (1 << 64) - 1
+PERMISSIONS = {"r": 1, "w": 2, "x": 4}
+MAP_DEVICE, MAP_GUARDED = 1, 2
+ERROR_SIZE_BYTES = 512
+
+_U32, _U64, _POINTER = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
+
+
+class Info(ctypes.Structure):
+    """struct assay64_info"""
+
+    _fields_ = [(name, _U32) for name in ("size", "version", "state_size", "exit_size", "change_size", "batch_size")]
+
+
+class BatchRecord(ctypes.Structure):
+    """struct assay64_batch"""
+
+    _fields_ = [
+        ("size", _U32),
+        ("version", _U32),
+        ("n_cases", _U64),
+        ("code", _POINTER),
+        ("code_words", _POINTER),
+        ("words_per_row", _U64),
+        ("code_address", _U64),
+        ("code_memory", _POINTER),
+        ("code_memory_size", _U64),
+        ("initial", _POINTER),
+        ("final_state", _POINTER),
+        ("exits", _POINTER),
+        ("changes", _POINTER),
+        ("changes_capacity", _U64),
+        ("n_changes", _U64),
+        ("budget", _U64),
+        ("data_address", _U64),
+        ("data_memory", _POINTER),
+        ("data_pristine", _POINTER),
+        ("data_size", _U64),
+        ("done", _U64),
+        ("progress", _POINTER),
+        ("reserved", _U64 * 4),
+    ]
+
+
+# Function -> (argument types, required). All but three return a status.
+_FUNCTIONS: Mapping[str, tuple[tuple[Any, ...], bool]] = {
+    "create": ((ctypes.c_char_p, ctypes.POINTER(_POINTER), ctypes.c_char_p, ctypes.c_size_t), True),
+    "map": ((_POINTER, _U64, _POINTER, _U64, _U32, _U32), True),
+    "set_state": ((_POINTER, _U32, _POINTER), True),
+    "get_state": ((_POINTER, _U32, _POINTER), True),
+    "run": ((_POINTER, _U32, _U64, _U64, _POINTER), True),
+    "notify_code": ((_POINTER, _U64, _U64), True),
+    "protect": ((_POINTER, _U64, _U64, _U32), False),
+    "unmap": ((_POINTER, _U64, _U64), False),
+    "step": ((_POINTER, _U32, _POINTER), False),
+    "set_breakpoint": ((_POINTER, _U64), False),
+    "clear_breakpoint": ((_POINTER, _U64), False),
+    "set_watchpoint": ((_POINTER, _U64, _U64, _U32), False),
+    "clear_watchpoint": ((_POINTER, _U64), False),
+    "request_stop": ((_POINTER, _U32), False),
+    "run_batch": ((_POINTER, ctypes.POINTER(BatchRecord)), False),
+}
+
+
+class LibraryError(Exception):
+    """The library answered ASSAY64_ERROR, or with something that the header does not allow."""
+
+
+class Library:
+    """A loaded library whose version and sizes are right. Raises BackendUnavailable when it cannot be used, in one line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise BackendUnavailable(f"{path}: no such file")
+        try:
+            self._library = ctypes.CDLL(str(path.resolve()))
+        except OSError as error:
+            raise BackendUnavailable(f"{path} cannot be loaded: {error}") from error
+        self.functions: dict[str, Callable[..., int]] = {}
+        for name, (arguments, required) in _FUNCTIONS.items():
+            function = self._find(name, arguments, ctypes.c_int, required)
+            if function is not None:
+                self.functions[name] = function
+        self.destroy = self._required("destroy", (_POINTER,), None)
+        self.last_error = self._required("last_error", (_POINTER,), ctypes.c_char_p)
+        self._check_info()
+        self.capabilities = self._read_capabilities()
+
+    def _find(self, name: str, arguments: tuple[Any, ...], result: Any, required: bool) -> Callable[..., Any] | None:
+        try:
+            function = self._library[f"assay64_{name}"]
+        except AttributeError:
+            if not required:
+                return None
+            raise BackendUnavailable(f"{self.path} has no function assay64_{name}, which assay64_backend.h requires") from None
+        function.argtypes = arguments
+        function.restype = result
+        return function
+
+    def _required(self, name: str, arguments: tuple[Any, ...], result: Any) -> Callable[..., Any]:
+        function = self._find(name, arguments, result, True)
+        assert function is not None
+        return function
+
+    def _check_info(self) -> None:
+        pointer = self._required("info", (), ctypes.POINTER(Info))()
+        if not pointer:
+            raise BackendUnavailable(f"{self.path}: assay64_info returned NULL")
+        info: Info = pointer.contents
+        if info.version != ABI_VERSION or info.size != ctypes.sizeof(Info):
+            raise BackendUnavailable(
+                f"{self.path} was built for version {info.version} of assay64_backend.h (its assay64_info has {info.size} bytes); "
+                f"this assay64 has version {ABI_VERSION}: rebuild it"
+            )
+        expected = {
+            "assay64_state": (info.state_size, STATE_DTYPE.itemsize),
+            "assay64_exit": (info.exit_size, EXIT_DTYPE.itemsize),
+            "assay64_change": (info.change_size, CHANGE_DTYPE.itemsize),
+            "assay64_batch": (info.batch_size, ctypes.sizeof(BatchRecord)),
+        }
+        for name, (theirs, ours) in expected.items():
+            if theirs != ours:
+                raise BackendUnavailable(
+                    f"{self.path}: its struct {name} has {theirs} bytes, this assay64's has {ours}: rebuild it with this header"
+                )
+
+    def _read_capabilities(self) -> Capabilities:
+        text = self._required("describe", (), ctypes.c_char_p)()
+        if text is None:
+            raise BackendUnavailable(f"{self.path}: assay64_describe returned NULL")
+        try:
+            return msgspec.json.decode(text, type=Capabilities)
+        except msgspec.MsgspecError as error:
+            raise BackendUnavailable(f"{self.path}: the capabilities that assay64_describe returns are wrong: {error}") from error
+
+
+class LibraryInstance:
+    """One machine of a library. See contract.Instance."""
+
+    def __init__(self, library: Library, config: str) -> None:
+        self._library = library
+        self._name = library.capabilities.name
+        handle, error = _POINTER(), ctypes.create_string_buffer(ERROR_SIZE_BYTES)
+        status = library.functions["create"](config.encode(), ctypes.byref(handle), error, len(error))
+        text = error.value.decode(errors="replace") or f"assay64_create returned {status}"
+        if status == UNSUPPORTED:
+            raise Unsupported(text)
+        if status != OK or not handle.value:
+            raise LibraryError(f"{self._name}: {text}")
+        self._handle: ctypes.c_void_p | None = handle
+        self._exits: dict[int, npt.NDArray[Any]] = {}
+        # What the guest can reach must outlive the machine.
+        self._memories: list[HostMemory] = []
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        function = self._library.functions.get(name)
+        if function is None:
+            raise Unsupported(f"{self._name} has no assay64_{name}")
+        if self._handle is None:
+            raise LibraryError(f"{self._name}: assay64_{name} on a machine that was closed")
+        status = function(self._handle, *arguments)
+        if status != OK:
+            text: bytes = self._library.last_error(self._handle) or b"no reason given"
+            reason = f"{self._name}: assay64_{name}: {text.decode(errors='replace')}"
+            raise Unsupported(reason) if status == UNSUPPORTED else LibraryError(reason)
+
+    def map(
+        self,
+        address: int,
+        memory: HostMemory,
+        offset: int,
+        size: int,
+        permissions: str,
+        *,
+        device: bool = False,
+        guarded: bool = False,
+    ) -> None:
+        if not 0 <= offset <= offset + size <= memory.size:
+            raise ValueError(f"{size:#x} bytes from {offset:#x} lie outside a memory of {memory.size:#x} bytes")
+        flags = MAP_DEVICE * device | MAP_GUARDED * guarded
+        self._call("map", address, memory.address + offset, size, permission_bits(permissions), flags)
+        if not any(memory is known for known in self._memories):
+            self._memories.append(memory)
+
+    def protect(self, address: int, size: int, permissions: str) -> None:
+        self._call("protect", address, size, permission_bits(permissions))
+
+    def unmap(self, address: int, size: int) -> None:
+        self._call("unmap", address, size)
+
+    def set_state(self, vcpu: int, state: StateRecord) -> None:
+        self._call("set_state", vcpu, _address_of(state, STATE_DTYPE))
+
+    def get_state(self, vcpu: int, state: StateRecord) -> None:
+        self._call("get_state", vcpu, _address_of(state, STATE_DTYPE))
+
+    def run(self, vcpu: int, budget: int, until: int | None) -> Exit:
+        return self._leave("run", vcpu, budget, NEVER if until is None else until)
+
+    def step(self, vcpu: int) -> Exit:
+        return self._leave("step", vcpu)
+
+    def _leave(self, name: str, vcpu: int, *arguments: int) -> Exit:
+        record = np.zeros((), EXIT_DTYPE)
+        self._exits[vcpu] = record
+        self._call(name, vcpu, *arguments, record.ctypes.data)
+        try:
+            return unpack_exit(record)
+        except ValueError as error:
+            raise LibraryError(f"{self._name}: {error}") from error
+
+    def executed(self, vcpu: int) -> int:
+        """Instructions that the vCPU's last run or step completed; layout.EXECUTED_UNKNOWN when the library does not say."""
+        return int(self._exits[vcpu]["executed"])
+
+    def notify_code(self, address: int, size: int) -> None:
+        self._call("notify_code", address, size)
+
+    def set_breakpoint(self, address: int) -> None:
+        self._call("set_breakpoint", address)
+
+    def clear_breakpoint(self, address: int) -> None:
+        self._call("clear_breakpoint", address)
+
+    def set_watchpoint(self, address: int, size: int, access: str) -> None:
+        self._call("set_watchpoint", address, size, permission_bits(access))
+
+    def clear_watchpoint(self, address: int) -> None:
+        self._call("clear_watchpoint", address)
+
+    def stop(self, vcpu: int) -> None:
+        self._call("request_stop", vcpu)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            self._library.destroy(self._handle)
+            self._handle = None
+            self._memories.clear()
+
+
+class LibraryBatchInstance(LibraryInstance):
+    """A machine of a library that has assay64_run_batch. See contract.BatchInstance."""
+
+    def __init__(self, library: Library, config: str) -> None:
+        super().__init__(library, config)
+        self._regions: tuple[HostMemory, HostMemory] | None = None
+
+    def run_batch(self, batch: Batch, progress: HostMemory) -> None:
+        code_memory, data_memory = self._map_regions()
+        pristine = np.zeros(data_memory.size, np.uint8)
+        if batch.fill is not None:
+            pristine[:] = np.frombuffer(fill_bytes(batch.fill, data_memory.size), np.uint8)
+        data_memory.bytes[:] = pristine
+        code = np.ascontiguousarray(batch.code, "<u4")
+        code_words = np.ascontiguousarray(batch.code_words, "<u4")
+        initial = np.ascontiguousarray(batch.initial)
+        changes = np.zeros(data_memory.size // 8 + 4096, CHANGE_DTYPE)
+        collected = [batch.changes[: batch.n_changes]]
+        offset = batch.code_address - CODE_REGION[0]
+        if not 0 <= offset <= code_memory.size:
+            raise Unsupported(f"a batch has its code in the default region, not at {batch.code_address:#x}")
+        record = BatchRecord(
+            size=ctypes.sizeof(BatchRecord),
+            version=ABI_VERSION,
+            n_cases=len(batch),
+            code=code.ctypes.data,
+            code_words=code_words.ctypes.data,
+            words_per_row=code.shape[1],
+            code_address=batch.code_address,
+            code_memory=code_memory.address + offset,
+            code_memory_size=code_memory.size - offset,
+            initial=_address_of(initial, STATE_DTYPE),
+            final_state=_address_of(batch.final, STATE_DTYPE),
+            exits=_address_of(batch.exits, EXIT_DTYPE),
+            changes=changes.ctypes.data,
+            changes_capacity=len(changes),
+            budget=batch.budget,
+            data_address=DATA_REGION[0],
+            data_memory=data_memory.address,
+            data_pristine=pristine.ctypes.data,
+            data_size=data_memory.size,
+            done=batch.done,
+            progress=progress.address,
+        )
+        try:
+            while record.done < len(batch):
+                before, record.n_changes = record.done, 0
+                self._call("run_batch", ctypes.byref(record))
+                if record.done > len(batch) or record.n_changes > len(changes):
+                    raise LibraryError(f"{self._name}: assay64_run_batch reports more cases or changes than there are")
+                collected.append(changes[: record.n_changes].copy())
+                if record.done == before:
+                    raise LibraryError(f"{self._name}: assay64_run_batch returned without having finished a case")
+        finally:
+            batch.done = int(record.done)
+            batch.changes = np.concatenate(collected)
+            batch.n_changes = len(batch.changes)
+
+    def _map_regions(self) -> tuple[HostMemory, HostMemory]:
+        if self._regions is None:
+            self._regions = HostMemory(CODE_REGION[1]), HostMemory(DATA_REGION[1])
+        for memory, (address, size), permissions in zip(self._regions, (CODE_REGION, DATA_REGION), ("rx", "rw"), strict=True):
+            self.map(address, memory, 0, size, permissions)
+        return self._regions
+
+
+class LibraryBackend:
+    """The library at ``path``. ``settings`` are further lines of its configuration, for what only this library knows."""
+
+    def __init__(self, path: Path | str, settings: Mapping[str, int | str] | None = None) -> None:
+        self.path = Path(path)
+        self.name = str(path)
+        self._settings = dict(settings or {})
+
+    @cached_property
+    def _library(self) -> Library:
+        return Library(self.path)
+
+    def available(self) -> str | None:
+        try:
+            _ = self._library
+        except BackendUnavailable as error:
+            return str(error)
+        return None
+
+    def capabilities(self) -> Capabilities:
+        return self._library.capabilities
+
+    def create(self, environment: Environment, vcpus: int = 1) -> LibraryInstance:
+        check_environment(self.capabilities(), environment, vcpus)
+        config = config_text({"vcpus": vcpus, **msgspec.structs.asdict(environment), **self._settings})
+        batched = self.capabilities().batch and "run_batch" in self._library.functions
+        return (LibraryBatchInstance if batched else LibraryInstance)(self._library, config)
+
+
+def config_text(settings: Mapping[str, int | str]) -> str:
+    """The configuration that assay64_create reads: lines ``key = value``, numbers in decimal, truth values 0 and 1."""
+    return "".join(f"{key} = {int(value) if isinstance(value, bool) else value}\n" for key, value in settings.items())
+
+
+def permission_bits(letters: str) -> int:
+    """Letters of ``rwx`` as the bits of enum assay64_permissions."""
+    return sum(PERMISSIONS[letter] for letter in letters)
+
+
+def _address_of(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> int:
+    # The library writes through this address: an array with gaps, or a copy, would lose what it writes.
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        raise TypeError(f"a contiguous array of {dtype.itemsize}-byte records is needed, not {array.dtype}")
+    return int(array.ctypes.data)

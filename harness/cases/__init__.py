@@ -1,0 +1,1 @@
+"""Cases, states, outcomes and verdicts; assembling and disassembling; tokens; random generation."""

@@ -1,0 +1,248 @@
+"""The pytest plugin: what the suites need under plain pytest. Knows the harness; must not know single suites.
+
+It gives every test that asks for ``backend`` one run per backend, fails a test with the failure report alone, counts a test with an
+unsupported case as skipped, and writes a record of every check when ``--assay-records`` names a directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from assay64.harness.errors import AssayError
+from assay64.harness.under_test import BackendUnderTest, CheckFailed, Context
+
+if TYPE_CHECKING:
+    from assay64.harness.record.records import Lines
+
+DEFAULT_SEED = 1
+DEFAULT_CASES = 100
+FAILED_CHECK = "assay64.failed_check"
+REPLAY = "replay"
+# Hypothesis draws cases in the suites under this profile; it shrinks nothing, because the judge does it better.
+PROFILE = "assay64"
+
+_context = pytest.StashKey[Context]()
+_records = pytest.StashKey["Lines | None"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("assay64", "conformance of ARM64 execution backends")
+    group.addoption(
+        "--backend", action="append", default=[], metavar="NAME",
+        help="backend to check, may be repeated (default: every backend that is available here)",
+    )
+    group.addoption(
+        "--assay-seed", type=lambda text: int(text, 0), default=DEFAULT_SEED, metavar="N",
+        help=f"seed of everything that is drawn at random (default: {DEFAULT_SEED})",
+    )
+    group.addoption(
+        "--assay-cases", type=int, default=DEFAULT_CASES, metavar="N",
+        help=f"how many random cases each random test draws (default: {DEFAULT_CASES})",
+    )
+    group.addoption("--assay-records", metavar="DIR", help="directory for the records of every check")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "nightly: takes minutes; left out unless it is selected with -m nightly")
+    config.stash[_context] = Context()
+    config.stash[_records] = None
+    directory = config.getoption("assay_records")
+    if directory is not None:
+        from assay64.harness.record.records import Lines
+
+        config.stash[_records] = Lines(Path(directory) / f"checks-{_worker(config)}.jsonl")
+        if not _is_worker(config):
+            config.pluginmanager.register(_TestRecords(Path(directory)), "assay64-records")
+    if config.getoption("backend") or directory is not None:
+        _settle_hypothesis(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (lines := config.stash.get(_records, None)) is not None:
+        lines.close()
+
+
+def _settle_hypothesis(config: pytest.Config) -> None:
+    from hypothesis import HealthCheck, Phase, settings
+
+    settings.register_profile(
+        PROFILE,
+        max_examples=config.getoption("assay_cases"),
+        phases=(Phase.explicit, Phase.generate),
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
+    )
+    settings.load_profile(PROFILE)
+    # Hypothesis' own plugin reads this option when it is configured, which is after us.
+    if config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = str(config.getoption("assay_seed"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # By the name of our own fixture, so that another project's fixture called `backend` is left alone.
+    if "assay64_backend" in metafunc.fixturenames:
+        metafunc.parametrize("assay64_backend", _chosen_backends(metafunc.config), scope="session")
+
+
+def _chosen_backends(config: pytest.Config) -> list[str]:
+    from assay64.harness.backends import registry
+
+    wanted: list[str] = list(dict.fromkeys(config.getoption("backend")))
+    try:
+        if not wanted:
+            return [name for name in registry.names() if registry.load(name).available() is None]
+        for name in wanted:
+            missing = registry.load(name).available()
+            if missing is not None:
+                raise pytest.UsageError(f"--backend {name}: {missing}")
+    except AssayError as error:
+        raise pytest.UsageError(str(error)) from None
+    return wanted
+
+
+@pytest.fixture(scope="session")
+def assay64_judge() -> Iterator[Any]:
+    """The judge of this process, with its worker processes."""
+    with import_module("assay64.harness.judge.judge").Judge() as judge:
+        yield judge
+
+
+@pytest.fixture(scope="session")
+def backend(assay64_backend: str, assay64_judge: Any, pytestconfig: pytest.Config) -> BackendUnderTest:
+    """The backend under test; a test that asks for it runs once for each."""
+    from assay64.harness.judge.explain import Explainer
+
+    return BackendUnderTest(
+        assay64_backend,
+        assay64_judge,
+        Explainer(assay64_judge),
+        pytestconfig.stash[_context],
+        pytestconfig.stash[_records],
+        seed=f"{pytestconfig.getoption('assay_seed'):x}",
+    )
+
+
+@pytest.fixture(scope="session")
+def assay_seed(pytestconfig: pytest.Config) -> int:
+    """The seed for everything that a suite draws at random."""
+    return pytestconfig.getoption("assay_seed")
+
+
+@pytest.fixture(scope="session")
+def assay_cases(pytestconfig: pytest.Config) -> int:
+    """How many random cases a test should draw."""
+    return pytestconfig.getoption("assay_cases")
+
+
+def group_title(item: pytest.Item) -> str:
+    """The instruction class that a test belongs to: the first line of its module's docstring, or the module's name."""
+    module = getattr(item, "module", None)
+    lines = (getattr(module, "__doc__", None) or "").strip().splitlines()
+    title = lines[0].partition(": ")[0].strip().rstrip(".") if lines else ""
+    return title or item.path.stem.removeprefix("test_")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.config.stash[_context].enter(item.nodeid, group_title(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    result = yield
+    reasons = dict.fromkeys(item.config.stash[_context].unsupported)
+    if reasons:
+        pytest.skip(f"unsupported: {'; '.join(reasons)}")
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call":
+        report.user_properties += [(REPLAY, token) for token in item.config.stash[_context].tokens]
+        failures = _failed_checks(call.excinfo.value) if call.excinfo is not None else []
+        if failures:
+            report.longrepr = "\n\n".join(map(str, failures))
+            report.user_properties.append((FAILED_CHECK, "yes"))
+    return report
+
+
+def _failed_checks(error: BaseException) -> list[CheckFailed]:
+    """``error`` as failed checks; empty when any part of it is something else."""
+    if isinstance(error, BaseExceptionGroup):
+        parts = [_failed_checks(part) for part in error.exceptions]
+        return [one for part in parts for one in part] if all(parts) else []
+    return [error] if isinstance(error, CheckFailed) else []
+
+
+class _TestRecords:
+    """Writes what became of every test, for whoever started pytest. Lives in the process that collects the reports."""
+
+    def __init__(self, directory: Path) -> None:
+        from assay64.harness.record.records import Lines
+
+        self._directory = directory
+        self._lines = Lines(directory / "tests.jsonl")
+        self._seconds: dict[str, float] = {}
+        self._ended: dict[str, tuple[str, str]] = {}
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if session.items:
+            self._total(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._total(len(ids))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._write(report.nodeid, "error", str(report.longrepr), 0.0)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+        outcome, error = self._ended.get(report.nodeid, ("passed", ""))
+        if report.failed:
+            checked = (FAILED_CHECK, "yes") in report.user_properties
+            outcome, error = "failed", error if checked else f"{error}\n{report.longreprtext}".strip()
+        elif report.skipped and outcome == "passed":
+            outcome = "skipped"
+        self._ended[report.nodeid] = outcome, error
+        # A worker process that died reports the test that it was in, and no teardown.
+        if report.when == "teardown" or getattr(report, "when", "") == "???":
+            self._finish(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        for test in list(self._ended):
+            self._finish(test)
+        self._lines.close()
+
+    def _finish(self, test: str) -> None:
+        outcome, error = self._ended.pop(test)
+        self._write(test, outcome, error, self._seconds.pop(test, 0.0))
+
+    def _write(self, test: str, outcome: str, error: str, seconds: float) -> None:
+        from assay64.harness.record.records import TestRecord
+
+        self._lines.append(TestRecord(test=test, outcome=outcome, error=error, seconds=round(seconds, 3)))
+
+    def _total(self, count: int) -> None:
+        (self._directory / "collected").write_text(str(count), "utf-8")
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _worker(config: pytest.Config) -> str:
+    return getattr(config, "workerinput", {"workerid": "main"})["workerid"]

@@ -1,0 +1,1 @@
+"""What a run leaves behind: one record for each check, as plain data. Reports read it; nothing here judges."""

@@ -1,0 +1,1 @@
+"""Reports for people and programs: they read records and verdicts, and nothing else."""

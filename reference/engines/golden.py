@@ -1,0 +1,410 @@
+"""The golden engine: one processing element that executes the specification on Python integers, an instruction at a time.
+
+It is the judge of the faster engines, so it does nothing clever. Where Arm permits several behaviours it asks a ``Chooser``: one that
+takes the model's behaviour, or one that enumerates them all (outcomes.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from assay64.reference.bits import Bits, Constant, Unknown, UnknownDecision, bits, unknown_mask
+from assay64.reference.encoding import Decoded, decode
+from assay64.reference.memory import PAGE_SIZE, AddressSpace, Page
+from assay64.reference.models import Model
+from assay64.reference.pseudocode.exceptions import (
+    ArchitecturalException,
+    DataAbort,
+    EndOfInstruction,
+    FaultKind,
+    IllegalState,
+    InstructionAbort,
+    PCAlignmentFault,
+    SPAlignmentFault,
+    SupervisorCall,
+    Undefined,
+    Wait,
+)
+from assay64.reference.pseudocode.memory import alignment_fault
+from assay64.reference.pseudocode.processor import REGISTERS, AccessDescriptor, BranchType, Constraint, executing
+from assay64.reference.pseudocode.unpredictable import PERMITTED
+
+_ZERO = Constant(64, 0)
+_MASK64 = (1 << 64) - 1
+
+# Choices of the engine itself, where Arm leaves more than the instruction's own page says.
+PERMITTED_BY_ENGINE: Mapping[str, tuple[Constraint, ...]] = {
+    # B2.12: a store-exclusive to the location and size of the load-exclusive may still fail.
+    "EXCLUSIVE": (Constraint.TRUE, Constraint.FALSE),
+    # B2.12: another address in the granule, another size, or an access or exception in between: it may succeed or fail.
+    "EXCLUSIVE_CHANGED": (Constraint.TRUE, Constraint.FALSE),
+    # AArch64.ExclusiveMonitorsPass: whether aborts are detected before the local monitor is checked.
+    "EXCLUSIVE_ABORT": (Constraint.TRUE, Constraint.FALSE),
+    # An access that crosses into a faulting page: the part before it may have been written.
+    "PARTIAL_STORE": (Constraint.FALSE, Constraint.TRUE),
+    # FAR of such an access: the first byte that faults, or the first byte of the access.
+    "FAULT_ADDRESS": (Constraint.TRUE, Constraint.FALSE),
+    # WFI and WFE may complete at once.
+    "WAIT": (Constraint.FALSE, Constraint.TRUE),
+    # What an access to an UNKNOWN address comes to: it completes, or it aborts.
+    "UNKNOWN_ADDRESS": (Constraint.TRUE, Constraint.FALSE),
+}
+
+
+class Chooser(Protocol):
+    """Decides where Arm permits several behaviours. ``keeps_unknown``: UNKNOWN values are carried, not replaced by zero."""
+
+    keeps_unknown: bool
+
+    def choose(self, name: str, constraints: tuple[Constraint, ...]) -> Constraint: ...
+
+
+@dataclass
+class ModelChooser:
+    """Takes what the model says, else the first permitted behaviour."""
+
+    model: Model
+    keeps_unknown: bool = False
+
+    def choose(self, name: str, constraints: tuple[Constraint, ...]) -> Constraint:
+        wanted = self.model.choices.get(name)
+        return next((constraint for constraint in constraints if constraint.name == wanted), constraints[0])
+
+
+@dataclass
+class Controls:
+    """The control registers and sizes around the code (Arm's names)."""
+
+    SCTLR_EL1: int
+    top_byte_ignore: bool = False
+    address_bits: int = 48
+    exclusives_granule: int = 64
+
+
+@dataclass
+class _Reservation:
+    """The local monitor: what a load-exclusive marked, and whether something has happened since that may have cleared it."""
+
+    location: tuple[int, int]
+    address: int
+    size: int
+    disturbed: bool = False
+
+
+@dataclass
+class GoldenPE:
+    """One processing element. ``number`` tells the elements of one machine apart."""
+
+    space: AddressSpace
+    model: Model
+    controls: Controls
+    chooser: Chooser
+    number: int = 0
+    observers: list[GoldenPE] = field(default_factory=list["GoldenPE"])
+    registers: dict[str, list[Bits]] = field(
+        default_factory=lambda: {r.name: [Constant(r.width, 0)] * r.count for r in REGISTERS.values()}
+    )
+    reservation: _Reservation | None = None
+    unknown_memory: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
+    all_memory_unknown: bool = False
+    address_unknown: bool = False
+    executed: int = 0
+    _next: Bits | None = None
+    _decoded: Decoded | None = None
+    _destinations_unknown: bool = False
+
+    # --- registers
+
+    def _stack_pointer(self) -> str:
+        registers = self.registers
+        return "SP_EL1" if int(registers["PSTATE.EL"][0]) and int(registers["PSTATE.SP"][0]) else "SP_EL0"
+
+    def read(self, register: str, index: Bits | None) -> Bits:
+        if register == "X":
+            number = int(index)  # type: ignore[arg-type]  # X and XSP always have an index
+            return _ZERO if number == 31 else self.registers["R"][number]
+        if register == "XSP":
+            number = int(index)  # type: ignore[arg-type]  # as above
+            return self.registers[self._stack_pointer()][0] if number == 31 else self.registers["R"][number]
+        return self.registers[register][0 if index is None else int(index)]
+
+    def write(self, register: str, index: Bits | None, value: Bits) -> None:
+        number = 0 if index is None else int(index)
+        if register in ("X", "XSP"):
+            if number == 31:
+                if register == "X":
+                    return
+                register, number = self._stack_pointer(), 0
+            else:
+                register = "R"
+        if self._destinations_unknown:
+            value = self.unknown(value.width)
+        self.registers[register][number] = value
+
+    # --- memory
+
+    def load(self, address: Bits, size: int, accdesc: AccessDescriptor) -> Bits:
+        where = self._address(address, write=False)
+        if where is None:
+            return self.unknown(8 * size)
+        self._check(where, size, accdesc)
+        value = int.from_bytes(self.space.read(where, size), "little")
+        if accdesc.exclusive:
+            self.reservation = _Reservation(self.space.location(where), where, size)
+            number, offset = self.reservation.location
+            granule = self.controls.exclusives_granule
+            self.space.reservations[self.number] = (number, offset // granule, (offset + size - 1) // granule)
+        unknown = self._unknown_bytes(where, size)
+        return Unknown(8 * size, value, unknown) if unknown else Constant(8 * size, value)
+
+    def store(self, address: Bits, size: int, accdesc: AccessDescriptor, value: Bits) -> None:
+        where = self._address(address, write=True)
+        if where is None:
+            return
+        self._check(where, size, accdesc, value)
+        self._write(where, size, value)
+
+    def _write(self, where: int, size: int, value: Bits) -> None:
+        known = value.value if isinstance(value, Constant | Unknown) else int(value)
+        self.space.write(where, known.to_bytes(size, "little"))
+        unknown = unknown_mask(value)
+        if unknown or self.unknown_memory:
+            for position in range(size):
+                location = self.space.location(where + position & _MASK64)
+                if unknown >> 8 * position & 0xFF:
+                    self.unknown_memory.add(location)
+                else:
+                    self.unknown_memory.discard(location)
+        self._disturb(where, size)
+
+    def _disturb(self, where: int, size: int) -> None:
+        """A store: it clears the reservations of other observers on the granule, and may clear this element's own."""
+        if not self.space.reservations:
+            return
+        granule = self.controls.exclusives_granule
+        (number, low), (_, high) = self.space.location(where), self.space.location(where + size - 1 & _MASK64)
+        for owner, (buffer, first, last) in list(self.space.reservations.items()):
+            if buffer == number and first <= high // granule and low // granule <= last:
+                if owner == self.number:
+                    if self.reservation is not None:
+                        self.reservation.disturbed = True
+                else:
+                    del self.space.reservations[owner]
+
+    def store_exclusive(self, address: Bits, size: int, accdesc: AccessDescriptor, value: Bits) -> Bits:
+        where = self._address(address, write=True)
+        if where is None:
+            self.clear_exclusive()
+            return self.unknown(1)
+        strict = bool(self.controls.SCTLR_EL1 >> 1 & 1)
+        if alignment_fault(where, size, accdesc, strict=strict, device=False):
+            raise DataAbort(bits(64, where), FaultKind.ALIGNMENT, write=True)
+        held = self.reservation
+        if held is None:
+            # The abort may take precedence over the failure of an open monitor.
+            if self._fault(where, size, accdesc) is not None and self._choose("EXCLUSIVE_ABORT") is Constraint.TRUE:
+                self._check(where, size, accdesc)
+            return bits(1, 1)
+        self._check(where, size, accdesc)
+        cleared = self.number not in self.space.reservations
+        same = held.location == self.space.location(where) and held.address == where and held.size == size
+        self.clear_exclusive()
+        if cleared:
+            return bits(1, 1)
+        passes = self._choose("EXCLUSIVE" if same and not held.disturbed else "EXCLUSIVE_CHANGED")
+        if passes is Constraint.FALSE:
+            return bits(1, 1)
+        self._write(where, size, value)
+        return bits(1, 0)
+
+    def clear_exclusive(self) -> None:
+        self.reservation = None
+        self.space.reservations.pop(self.number, None)
+
+    def prefetch(self, address: Bits, operation: Bits) -> None:
+        pass  # a hint: it may be ignored, and it never faults
+
+    def check_sp_alignment(self, base: Bits) -> None:
+        if int(base) != 31:
+            return
+        enabled = self.controls.SCTLR_EL1 >> (3 if int(self.registers["PSTATE.EL"][0]) else 4) & 1
+        if enabled and int(self.registers[self._stack_pointer()][0]) & 15:
+            raise SPAlignmentFault
+
+    def _address(self, address: Bits, *, write: bool) -> int | None:
+        """The virtual address of an access, its tag removed when it is ignored; None when it is UNKNOWN and the access completes."""
+        if isinstance(address, Unknown):
+            if self._choose("UNKNOWN_ADDRESS") is Constraint.FALSE:
+                self.address_unknown = True
+                raise DataAbort(bits(64, 0), FaultKind.TRANSLATION, write)
+            self.all_memory_unknown |= write
+            return None
+        return self._untagged(int(address))
+
+    def _untagged(self, address: int) -> int:
+        if not self.controls.top_byte_ignore:
+            return address
+        low = address & (1 << 56) - 1
+        return low | 0xFF << 56 if address >> 55 & 1 else low
+
+    def _unknown_bytes(self, where: int, size: int) -> int:
+        if not self.unknown_memory:
+            return 0
+        return sum(
+            0xFF << 8 * position
+            for position in range(size)
+            if self.space.location(where + position & _MASK64) in self.unknown_memory
+        )
+
+    def _page_fault(self, page: Page | None, accdesc: AccessDescriptor) -> FaultKind | None:
+        if page is None:
+            return FaultKind.TRANSLATION
+        if (accdesc.write and not page.write) or (accdesc.read and not page.read):
+            return FaultKind.PERMISSION
+        return None
+
+    def _fault(self, where: int, size: int, accdesc: AccessDescriptor) -> tuple[int, FaultKind] | None:
+        """The first byte of an access that faults in translation or permission, and how."""
+        last = where + size - 1 & _MASK64
+        first_page = self.space.page(where)
+        if fault := self._page_fault(first_page, accdesc):
+            return where, fault
+        if (last ^ where) >> 12 and (fault := self._page_fault(self.space.page(last), accdesc)):
+            return last & ~(PAGE_SIZE - 1), fault
+        return None
+
+    def _check(self, where: int, size: int, accdesc: AccessDescriptor, value: Bits | None = None) -> None:
+        """Alignment, translation, permission, in Arm's order of priority. ``value`` is what a store may have written in part."""
+        strict = bool(self.controls.SCTLR_EL1 >> 1 & 1)
+        if alignment_fault(where, size, accdesc, strict=strict, device=False):
+            raise DataAbort(bits(64, where), FaultKind.ALIGNMENT, accdesc.write)
+        if (found := self._fault(where, size, accdesc)) is not None:
+            address, fault = found
+            if address != where:
+                if value is not None and self._choose("PARTIAL_STORE") is Constraint.TRUE:
+                    first = address - where & _MASK64
+                    self._write(where, first, value[8 * first - 1 : 0])
+                if self._choose("FAULT_ADDRESS") is Constraint.FALSE:
+                    address = where
+            raise DataAbort(bits(64, address), fault, accdesc.write)
+        page = self.space.page(where)
+        if page is not None and page.device and where % size:
+            raise DataAbort(bits(64, where), FaultKind.ALIGNMENT, accdesc.write)
+
+    # --- control flow
+
+    def branch(self, target: Bits, branch_type: BranchType) -> None:
+        self._next = target if isinstance(target, Unknown) else bits(64, self._untagged(int(target)))
+
+    def barrier(self, kind: str, option: Bits) -> None:
+        pass  # one element executes in program order, and golden interleaves whole instructions
+
+    def wait(self, kind: str) -> None:
+        if self._choose("WAIT") is Constraint.TRUE:
+            raise Wait(kind)
+
+    def send_event(self) -> None:
+        for observer in self.observers:
+            observer.registers["EventRegister"][0] = bits(1, 1)
+
+    # --- choices
+
+    def has_feature(self, feature: str) -> bool:
+        return feature in self.model.features
+
+    def choose(self, name: str, constraints: tuple[Constraint, ...]) -> Constraint:
+        return self.chooser.choose(name, constraints)
+
+    def _choose(self, name: str) -> Constraint:
+        return self.chooser.choose(name, PERMITTED_BY_ENGINE[name])
+
+    def unknown(self, width: int) -> Bits:
+        return Unknown(width, 0, (1 << width) - 1) if self.chooser.keeps_unknown else Constant(width, 0)
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        return function(*arguments, **named)
+
+    # --- execution
+
+    @property
+    def pc(self) -> int:
+        return int(self.registers["PC"][0])
+
+    def step(self) -> None:
+        """Execute one instruction. Raises an ArchitecturalException with the PC at Arm's preferred return address."""
+        pc = self.registers["PC"][0]
+        if isinstance(pc, Unknown):
+            raise UnknownDecision("the PC is UNKNOWN")
+        address = int(pc)
+        self._next = None
+        try:
+            if int(self.registers["PSTATE.IL"][0]):
+                raise IllegalState
+            word = self._fetch(address)
+            with executing(self):
+                self._execute(word)
+        except EndOfInstruction:
+            pass
+        except (SupervisorCall, Wait):
+            self.registers["PC"][0] = bits(64, address + 4 & _MASK64)
+            self._exception_taken()
+            raise
+        except ArchitecturalException:
+            self._exception_taken()
+            raise
+        self.executed += 1
+        self.registers["PC"][0] = bits(64, address + 4 & _MASK64) if self._next is None else self._next
+
+    def _exception_taken(self) -> None:
+        # Whether taking an exception clears the local monitor is IMPLEMENTATION DEFINED.
+        if self.reservation is not None:
+            self.reservation.disturbed = True
+
+    def _fetch(self, address: int) -> int:
+        if address % 4:
+            raise PCAlignmentFault
+        page = self.space.page(address)
+        if page is None:
+            raise InstructionAbort(bits(64, address), FaultKind.TRANSLATION)
+        if not page.execute:
+            raise InstructionAbort(bits(64, address), FaultKind.PERMISSION)
+        return int.from_bytes(self.space.read(address, 4), "little")
+
+    def _execute(self, word: int) -> None:
+        decoded = decode(word)
+        if decoded is None:
+            raise Undefined
+        self._destinations_unknown = False
+        if decoded.violations:
+            # A should-be bit is wrong: UNDEFINED, a NOP, executed all the same, or its destinations UNKNOWN.
+            match self.chooser.choose("SHOULDBE", PERMITTED["SHOULDBE"]):
+                case Constraint.UNDEF:
+                    raise Undefined
+                case Constraint.NOP:
+                    return
+                case Constraint.UNKNOWN:
+                    self._destinations_unknown = True
+                case _:
+                    pass
+        try:
+            decoded.definition.function(**decoded.operands)
+        except DataAbort as abort:
+            self._abandon(decoded, abort)
+            raise
+        finally:
+            self._destinations_unknown = False
+
+    def _abandon(self, decoded: Decoded, abort: DataAbort) -> None:
+        """A load of two registers that aborts leaves its destinations UNKNOWN, but for its base (Arm ARM D1.3, data-aborted)."""
+        operands = decoded.operands
+        if abort.write or "Rt2" not in operands or abort.fault is FaultKind.ALIGNMENT:
+            return
+        for name in ("Rt", "Rt2"):
+            number = int(operands[name])
+            if number != 31 and number != int(operands["Rn"]):
+                self.registers["R"][number] = self._maybe(self.registers["R"][number])
+
+    def _maybe(self, value: Bits) -> Bits:
+        return self.unknown(value.width) if self.chooser.keeps_unknown else value

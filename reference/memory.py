@@ -1,0 +1,117 @@
+"""The reference's guest memory: pages over byte buffers, and the monitors that watch them.
+
+Several processing elements may share an address space. Two pages over the same bytes of a buffer are aliases, and a store through one
+clears a monitor set through the other, because locations are named by buffer and offset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PAGE_BITS = 12
+PAGE_SIZE = 1 << PAGE_BITS
+
+Location = tuple[int, int]  # a byte's physical identity: its buffer's number, and the offset in it
+
+
+@dataclass(frozen=True)
+class Page:
+    """4 KiB of guest addresses: where its bytes are, and what may be done with them."""
+
+    buffer: memoryview
+    number: int
+    offset: int
+    read: bool
+    write: bool
+    execute: bool
+    device: bool = False
+    guarded: bool = False
+
+
+@dataclass
+class AddressSpace:
+    """Guest pages by page number, and the exclusive monitors of all processing elements that share them."""
+
+    pages: dict[int, Page] = field(default_factory=dict[int, Page])
+    # For each processing element with an exclusive reservation: the first and last location's range.
+    reservations: dict[int, tuple[int, int, int]] = field(default_factory=dict[int, tuple[int, int, int]])
+    _numbers: dict[int, int] = field(default_factory=dict[int, int])
+    _kept: list[memoryview] = field(default_factory=list[memoryview])
+
+    def map(
+        self,
+        address: int,
+        buffer: memoryview,
+        offset: int,
+        size: int,
+        permissions: str,
+        *,
+        device: bool = False,
+        guarded: bool = False,
+        identity: int | None = None,
+    ) -> None:
+        """Show ``size`` bytes of a writable ``buffer`` at ``address``: whole pages. ``identity`` names the buffer for aliases."""
+        if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
+            raise ValueError(f"map {address:#x}, {size:#x}: whole pages of {PAGE_SIZE:#x} bytes")
+        if offset < 0 or offset + size > len(buffer):
+            raise ValueError(f"map {address:#x}: the buffer has {len(buffer):#x} bytes")
+        number = self._numbers.setdefault(id(buffer) if identity is None else identity, len(self._numbers))
+        self._kept.append(buffer)
+        for start in range(0, size, PAGE_SIZE):
+            self.pages[address + start >> PAGE_BITS] = Page(
+                buffer,
+                number,
+                offset + start,
+                "r" in permissions,
+                "w" in permissions,
+                "x" in permissions,
+                device,
+                guarded,
+            )
+
+    def protect(self, address: int, size: int, permissions: str) -> None:
+        """Change the permissions of mapped pages; pages that are not mapped stay so."""
+        for number in range(address >> PAGE_BITS, address + size >> PAGE_BITS):
+            if (old := self.pages.get(number)) is not None:
+                self.pages[number] = Page(
+                    old.buffer,
+                    old.number,
+                    old.offset,
+                    "r" in permissions,
+                    "w" in permissions,
+                    "x" in permissions,
+                    old.device,
+                    old.guarded,
+                )
+
+    def unmap(self, address: int, size: int) -> None:
+        for number in range(address >> PAGE_BITS, address + size >> PAGE_BITS):
+            self.pages.pop(number, None)
+
+    def page(self, address: int) -> Page | None:
+        return self.pages.get(address >> PAGE_BITS)
+
+    def location(self, address: int) -> Location:
+        """The physical identity of the byte at a mapped address."""
+        page = self.pages[address >> PAGE_BITS]
+        return page.number, page.offset + (address & PAGE_SIZE - 1)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of mapped memory, whatever its permissions; ``size`` bytes from ``address`` modulo 2**64. KeyError when not mapped."""
+        page = self.pages[address >> PAGE_BITS]
+        start = address & PAGE_SIZE - 1
+        if start + size <= PAGE_SIZE:
+            return bytes(page.buffer[page.offset + start : page.offset + start + size])
+        first = PAGE_SIZE - start
+        return self.read(address, first) + self.read(address + first & (1 << 64) - 1, size - first)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write mapped memory, whatever its permissions."""
+        page = self.pages[address >> PAGE_BITS]
+        start = address & PAGE_SIZE - 1
+        if start + len(data) <= PAGE_SIZE:
+            page.buffer[page.offset + start : page.offset + start + len(data)] = data
+            return
+        first = PAGE_SIZE - start
+        self.write(address, data[:first])
+        self.write(address + first & (1 << 64) - 1, data[first:])
