@@ -1,7 +1,7 @@
 """The pytest plugin: what the suites need under plain pytest. Knows the harness; must not know single suites.
 
-It gives every test that asks for ``backend`` one run per backend, fails a test with the failure report alone, counts a test with an
-unsupported case as skipped, and writes a record of every check when ``--assay-records`` names a directory.
+It gives every test that asks for ``backend`` one run per backend, fails a test with the failure report alone, counts a
+test with an unsupported case as skipped, and writes a record of every check when ``--assay-records`` names a directory.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from assay64.harness.check_context import CheckFailed, Context
 from assay64.harness.errors import AssayError
-from assay64.harness.under_test import BackendUnderTest, CheckFailed, Context
 
 if TYPE_CHECKING:
+    from assay64.harness.under_test import BackendUnderTest
     from assay64.harness.record.records import Lines
 
 DEFAULT_SEED = 1
@@ -33,15 +34,24 @@ _records = pytest.StashKey["Lines | None"]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("assay64", "conformance of ARM64 execution backends")
     group.addoption(
-        "--backend", action="append", default=[], metavar="NAME",
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
         help="backend to check, may be repeated (default: every backend that is available here)",
     )
     group.addoption(
-        "--assay-seed", type=lambda text: int(text, 0), default=DEFAULT_SEED, metavar="N",
+        "--assay-seed",
+        type=lambda text: int(text, 0),
+        default=DEFAULT_SEED,
+        metavar="N",
         help=f"seed of everything that is drawn at random (default: {DEFAULT_SEED})",
     )
     group.addoption(
-        "--assay-cases", type=int, default=DEFAULT_CASES, metavar="N",
+        "--assay-cases",
+        type=int,
+        default=DEFAULT_CASES,
+        metavar="N",
         help=f"how many random cases each random test draws (default: {DEFAULT_CASES})",
     )
     group.addoption("--assay-records", metavar="DIR", help="directory for the records of every check")
@@ -118,12 +128,11 @@ def assay64_judge() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def backend(assay64_backend: str, assay64_judge: Any, pytestconfig: pytest.Config) -> BackendUnderTest:
     """The backend under test; a test that asks for it runs once for each."""
-    from assay64.harness.judge.explain import Explainer
+    from assay64.harness.under_test import BackendUnderTest
 
     return BackendUnderTest(
         assay64_backend,
         assay64_judge,
-        Explainer(assay64_judge),
         pytestconfig.stash[_context],
         pytestconfig.stash[_records],
         seed=f"{pytestconfig.getoption('assay_seed'):x}",
@@ -181,7 +190,8 @@ def pytest_runtest_makereport(
 def _failed_checks(error: BaseException) -> list[CheckFailed]:
     """``error`` as failed checks; empty when any part of it is something else."""
     if isinstance(error, BaseExceptionGroup):
-        parts = [_failed_checks(part) for part in error.exceptions]
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        parts = [_failed_checks(part) for part in group.exceptions]
         return [one for part in parts for one in part] if all(parts) else []
     return [error] if isinstance(error, CheckFailed) else []
 

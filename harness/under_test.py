@@ -6,7 +6,7 @@ It ties judge, records and failure report together for plugin.py, and must not k
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -14,14 +14,16 @@ import msgspec
 from assay64.harness.cases.case import Case
 from assay64.harness.cases.outcome import Verdict, VerdictKind
 from assay64.harness.cases.tokens import to_token
+from assay64.harness.check_context import CheckFailed, Context
+from assay64.harness.judge.instructions import instruction
+from assay64.harness.judge.triage import Cause, blamed, cause_of
 from assay64.harness.record.records import FAILING, CheckRecord
 from assay64.harness.report.failure import failure_report
 
 REPORTS_SHOWN = 5
-
-
-class CheckFailed(AssertionError):
-    """One or more cases ended as Arm does not permit; the text is the report."""
+MAX_SHRUNK = 50
+# Runs that shrinking one failure may take: a crash costs a new process, a hang its whole timeout.
+SHRINK_BUDGET = {VerdictKind.MISMATCH: 400, VerdictKind.CRASH: 60, VerdictKind.HANG: 5, VerdictKind.ERROR: 60}
 
 
 class CaseJudge(Protocol):
@@ -31,47 +33,39 @@ class CaseJudge(Protocol):
 
     def judge_many(self, cases: Iterable[Case], backend: str) -> Iterable[tuple[Case, Verdict]]: ...
 
+    def diverging(self, case: Case, backend: str) -> Case | None: ...
 
-class Explainer(Protocol):
-    """Groups and shrinks failures: ``judge.triage`` and ``judge.shrink``, or a stand-in."""
-
-    def cause(self, case: Case, verdict: Verdict) -> str: ...
-
-    def shrink(self, case: Case, backend: str) -> Case: ...
+    def shrink(self, case: Case, verdict: Verdict, backend: str, budget: int = ...) -> Case: ...
 
 
 class RecordSink(Protocol):
     def append(self, record: msgspec.Struct) -> None: ...
 
 
-@dataclass
-class Context:
-    """The test that is running, and what its checks came to so far."""
+@dataclass(frozen=True)
+class _Explained:
+    """A failure, as far as it could be explained: the case to show, its verdict, the cause, what to replay."""
 
-    test: str = ""
-    group: str = ""
-    unsupported: list[str] = field(default_factory=list[str])
-    tokens: list[str] = field(default_factory=list[str])
-
-    def enter(self, test: str, group: str) -> None:
-        self.test, self.group = test, group
-        self.unsupported.clear()
-        self.tokens.clear()
+    case: Case
+    verdict: Verdict
+    cause: str
+    token: str
+    shrunk: bool
 
 
 class BackendUnderTest:
-    """Checks cases on one backend. ``judge`` is there for suites that want verdicts instead of failures."""
+    """Checks cases on one backend. ``judge`` is there for suites that want verdicts instead of failures.
 
-    def __init__(
-        self, name: str, judge: CaseJudge, explainer: Explainer, context: Context, sink: RecordSink | None, seed: str = ""
-    ) -> None:
+    ``seed`` is shown in reports. Only the first failure of each cause is shrunk, as that can take many runs.
+    """
+
+    def __init__(self, name: str, judge: CaseJudge, context: Context, sink: RecordSink | None, seed: str = "") -> None:
         self.name = name
         self.judge = judge
-        self._explainer = explainer
         self._context = context
         self._sink = sink
         self._seed = seed
-        self._explained: dict[str, str] = {}
+        self._shrunk: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<backend {self.name}>"
@@ -103,62 +97,72 @@ class BackendUnderTest:
     def _take(self, case: Case, verdict: Verdict) -> str | None:
         """Record ``verdict``; the report when it is a failure."""
         context = self._context
+        if verdict.kind in FAILING:
+            explained = self._explain(case, verdict)
+            report = failure_report(
+                explained.case,
+                explained.verdict,
+                backend=self.name,
+                token=explained.token,
+                seed=self._seed,
+                before_shrinking=case if explained.shrunk else None,
+            )
+            context.tokens.append(explained.token)
+            self._record(verdict, explained.token, cause=explained.cause, report=report)
+            return report
+        token = to_token(_plain(case))
         if verdict.kind is VerdictKind.UNSUPPORTED:
             context.unsupported.append(verdict.detail)
-        if verdict.kind not in FAILING:
-            token = _identifying_token(case)
-            if verdict.kind is VerdictKind.KNOWN_DEVIATION:
-                context.tokens.append(token)
-            self._record(CheckRecord(
-                test=context.test, group=context.group, backend=self.name, verdict=verdict, token=token,
-                cause=verdict.deviation,
-            ))
-            return None
-        cause = self._explainer.cause(case, verdict)
-        shown, shown_verdict, before = case, verdict, None
-        token = self._replayable(case)
-        reproducer = ""
-        if cause not in self._explained:
-            smaller = self._smaller(case)
-            if smaller is not None:
-                shown, shown_verdict = smaller
-                before, reproducer = case, to_token(shown)
-            self._explained[cause] = reproducer or token
-        context.tokens.append(reproducer or token)
-        report = failure_report(
-            shown, shown_verdict, backend=self.name, token=reproducer or token, seed=self._seed, before_shrinking=before
-        )
-        self._record(CheckRecord(
-            test=context.test, group=context.group, backend=self.name, verdict=verdict, token=token, cause=cause,
-            report=report, reproducer=reproducer,
-        ))
-        return report
+        if verdict.kind is VerdictKind.KNOWN_DEVIATION:
+            context.tokens.append(token)
+        self._record(verdict, token, cause=verdict.deviation)
+        return None
 
-    def _smaller(self, case: Case) -> tuple[Case, Verdict] | None:
-        """``case`` shrunk, with its verdict; None when it does not fail without the suite's own expectation, or again."""
+    def _explain(self, case: Case, verdict: Verdict) -> _Explained:
         plain = _plain(case)
-        if case.permitted is not None and self.judge.judge(plain, self.name).kind not in FAILING:
-            return None
-        shrunk = self._explainer.shrink(plain, self.name)
-        verdict = self.judge.judge(shrunk, self.name)
-        return (shrunk, verdict) if verdict.kind in FAILING else None
+        seen = verdict if case.permitted is None else self.judge.judge(plain, self.name)
+        if seen.kind not in FAILING:
+            # Only the suite's own expectation shows it: the token carries that, and nothing can be left out.
+            whole = msgspec.structs.replace(case, name="")
+            cause = cause_text(cause_of(self.name, verdict, blamed(case)), blamed(case))
+            return _Explained(case, verdict, cause, to_token(whole), shrunk=False)
+        if len(plain.code) > 1 and seen.kind is not VerdictKind.HANG:
+            cut = self.judge.diverging(plain, self.name)
+            found = seen if cut is None else self.judge.judge(cut, self.name)
+            if cut is not None and found.kind in FAILING:
+                plain, seen = cut, found
+        word = blamed(plain)
+        cause = cause_text(cause_of(self.name, seen, word), word)
+        if cause in self._shrunk or len(self._shrunk) >= MAX_SHRUNK:
+            return _Explained(plain, seen, cause, to_token(plain), shrunk=plain.code != case.code)
+        self._shrunk.add(cause)
+        smaller = self.judge.shrink(plain, seen, self.name, SHRINK_BUDGET[seen.kind])
+        again = self.judge.judge(smaller, self.name)
+        if again.kind in FAILING:
+            plain, seen = smaller, again
+        return _Explained(plain, seen, cause, to_token(plain), shrunk=True)
 
-    def _replayable(self, case: Case) -> str:
-        """A token that fails again: the short one when the reference sees the failure, too, else one with the expectation."""
-        plain = _plain(case)
-        if case.permitted is not None and self.judge.judge(plain, self.name).kind not in FAILING:
-            return to_token(msgspec.structs.replace(case, name=""))
-        return to_token(plain)
-
-    def _record(self, record: CheckRecord) -> None:
+    def _record(self, verdict: Verdict, token: str, *, cause: str, report: str = "") -> None:
         if self._sink is not None:
-            self._sink.append(record)
+            self._sink.append(
+                CheckRecord(
+                    test=self._context.test,
+                    group=self._context.group,
+                    backend=self.name,
+                    verdict=verdict,
+                    token=token,
+                    cause=cause,
+                    report=report,
+                )
+            )
+
+
+def cause_text(cause: Cause, word: int | None) -> str:
+    """``ADDS (shifted register): nzcv``: what failures are grouped by."""
+    about = instruction(word).title if word is not None else "several instructions"
+    return f"{about}: {', '.join(cause.what) or cause.kind}"
 
 
 def _plain(case: Case) -> Case:
     """``case`` without name and expectation: what a short token can hold."""
     return msgspec.structs.replace(case, name="", permitted=None)
-
-
-def _identifying_token(case: Case) -> str:
-    return to_token(_plain(case))

@@ -1,16 +1,36 @@
-"""The command line: one module per command. It only wires; it must not judge, compare or run cases itself."""
+"""The command line: one module per command. It only wires; it must not judge, compare or run cases itself.
+
+The modules of commands import what is heavy when they run, so that ``--help`` and mistakes answer at once.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, cast
 
 import typer
 
 import assay64
-from assay64.harness.cli import doctor
+from assay64.harness.cli import spec
+from assay64.harness.cli.backends import backends
+from assay64.harness.cli.check_backend import check_backend
+from assay64.harness.cli.diff import diff
+from assay64.harness.cli.doctor import doctor
+from assay64.harness.cli.replay import replay
+from assay64.harness.cli.run import run
+from assay64.harness.errors import AssayError
 
-app = typer.Typer(name="assay64", no_args_is_help=True)
-app.command()(doctor.doctor)
+USAGE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="assay64",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 all as expected, 1 failures, 2 wrong usage or input, 3 a named backend is not available.",
+)
 
 
 def _version(wanted: bool) -> None:
@@ -21,11 +41,63 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Says whether an ARM64 execution backend runs A64 code as the Arm architecture demands, and how fast."""
 
 
-def main() -> None:
-    """Entry point of the command `assay64`."""
-    app()
+app.command()(run)
+app.command()(diff)
+app.command()(replay)
+app.command()(backends)
+app.command("check-backend")(check_backend)
+app.command()(doctor)
+app.add_typer(spec.app, name="spec")
+
+# typer brings its own click, or uses the installed one, depending on its version: the class is found through what it
+# exports.
+_ClickException = cast("type[Exception]", typer.BadParameter.__mro__[2])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the command `assay64`: exits with the command's code, and says a user's mistake in one line."""
+    sys.exit(invoke(arguments))
+
+
+def invoke(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(
+            args=None if arguments is None else list(arguments), prog_name="assay64", standalone_mode=False
+        )
+        return code if isinstance(code, int) else 0
+    except AssayError as error:
+        _complain(str(error))
+        return error.exit_code
+    except _ClickException as error:
+        return _explain(error)
+    except (typer.Abort, KeyboardInterrupt):
+        _complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output, such as `head`, has enough.
+        sys.stderr.close()
+        return 0
+
+
+def _explain(error: Any) -> int:
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if message:
+        where = f" (see {context.command_path} --help)" if context is not None else ""
+        _complain(f"{' '.join(message.split())}{where}")
+    elif context is not None:
+        typer.echo(context.get_help(), err=True)
+    return USAGE
+
+
+def _complain(text: str) -> None:
+    typer.echo(f"assay64: {' '.join(text.split())}", err=True)

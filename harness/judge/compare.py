@@ -6,7 +6,7 @@ It knows nothing of how an outcome was got, and excuses nothing: known deviation
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import cached_property
 
 import msgspec
 
@@ -27,7 +27,7 @@ from assay64.harness.cases.outcome import (
     VerdictKind,
 )
 from assay64.harness.cases.state import MASK64, MASK128, PSTATE_FIELDS, THREAD, State, locate
-from assay64.harness.judge.image import coalesce, initial_bytes
+from assay64.harness.judge.image import Bytes, coalesce, initial_bytes
 
 FLAGS = "NZCV"
 FPSR_BITS: Mapping[int, str] = {0: "IOC", 1: "DZC", 2: "OFC", 3: "UFC", 4: "IXC", 7: "IDC", 27: "QC"}
@@ -119,8 +119,8 @@ class _Comparison:
             for field in self._exit_fields(want, have):
                 if field not in unknown_fields and f"exit.{field}" not in self.ignore:
                     values = getattr(want, field), getattr(have, field)
-                    texts = (number(v) if isinstance(v, int) else str(v) for v in values)
-                    yield Difference(f"{name}.{field}", *texts)
+                    one, other = (number(v) if isinstance(v, int) else str(v) for v in values)
+                    yield Difference(f"{name}.{field}", one, other)
 
     def _exit_fields(self, want: Exit, have: Exit) -> Iterator[str]:
         """The fields in which two exits of one kind differ, of those that the kind has and the backend reports."""
@@ -159,9 +159,7 @@ class _Comparison:
         for name in sorted(want.keys() | have.keys(), key=_order):
             one, other = want.get(name, 0), have.get(name, 0)
             if (one ^ other) & ~masks.get(name, 0) and name not in self.ignore:
-                yield Difference(
-                    prefix + name, *(show(name, value) for value in (one, other)), _remark(name, one, other)
-                )
+                yield Difference(prefix + name, show(name, one), show(name, other), _remark(name, one, other))
 
     def _memory(self, expected: Sequence[MemoryChange], unknown: Unknown) -> Iterator[Difference]:
         want, have = _bytes(expected), self.got_bytes
@@ -177,24 +175,23 @@ class _Comparison:
         ranges = list(coalesce([(address, 0) for address in different]))
         for start, data in ranges[:SHOWN_RANGES]:
             span = range(start, start + len(data))
-            texts = (_show_bytes([side.get(a, initial(a)) for a in span]) for side in (want, have))
+            one, other = (_show_bytes([side.get(a, initial(a)) for a in span]) for side in (want, have))
             remark = "" if any(a in want for a in span) else "was not to be written"
             remark = "was not written" if not any(a in have for a in span) else remark
-            yield Difference(f"memory {number(start)}", *texts, remark)
+            yield Difference(f"memory {number(start)}", one, other, remark)
         if len(ranges) > SHOWN_RANGES:
             rest = ranges[SHOWN_RANGES:]
             yield Difference(f"memory {number(rest[0][0])}", "", f"{len(rest)} more ranges up to {number(rest[-1][0])}")
 
     def _initial(self, address: int) -> int | None:
-        for start, data in self._contents().items():
+        for start, data in self._contents.items():
             if start <= address < start + len(data):
                 return int(data[address - start])
         return None
 
-    def _contents(self) -> Mapping[int, Any]:
-        if not hasattr(self, "_initial_bytes"):
-            self._initial_bytes = initial_bytes(self.case)
-        return self._initial_bytes
+    @cached_property
+    def _contents(self) -> Mapping[int, Bytes]:
+        return initial_bytes(self.case)
 
 
 def _bytes(memory: Sequence[MemoryChange]) -> dict[int, int | None]:

@@ -177,7 +177,8 @@ class Executor:
                 raise Unsupported(f"{has.name} has no tagged memory (region at {region.address:#x})")
             if any(number % has.page_size for number in (region.address, region.size, region.offset)):
                 raise Unsupported(
-                    f"{has.name} maps pages of {has.page_size:#x} bytes; the region at {region.address:#x} is not made of these"
+                    f"{has.name} maps pages of {has.page_size:#x} bytes; "
+                    f"the region at {region.address:#x} is not made of these"
                 )
 
     def _make(self, case: Case) -> _Machine:

@@ -1,6 +1,7 @@
 """What Arm permits for a case: the reference runs it once for each combination of choices that it meets.
 
-The outcomes are merged where they are equal. They are the only oracle: a backend is never compared with another backend.
+The outcomes are merged where they are equal. They are the only oracle: a backend is never compared with another
+backend.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Oracle:
         self._executor = Executor(self._backend)
 
     def permitted(self, case: Case) -> tuple[Permitted, ...]:
-        """The case's own list, or what the reference enumerates. Raises Unsupported where the reference lacks something."""
+        """The case's own list, or what the reference enumerates. Raises Unsupported where the reference lacks
+        something.
+        """
         if case.permitted is not None:
             return case.permitted
         found: list[Permitted] = []
@@ -65,7 +68,9 @@ class Oracle:
             registers=registers if any(registers) else (),
             memory=tuple((address, 1) for address in sorted(_addresses(instance, locations))),
             all_memory=any(element.all_memory_unknown for element in elements),
-            exit_fields=(frozenset({"address", "fault"}),) if any(element.address_unknown for element in elements) else (),
+            exit_fields=(frozenset({"address", "fault"}),)
+            if any(element.address_unknown for element in elements)
+            else (),
         )
 
 

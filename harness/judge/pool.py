@@ -56,7 +56,7 @@ class _Lost(Exception):
 
 @dataclass
 class BatchResult:
-    """A batch as it ended. ``lost`` has the cases that the backend did not survive; their rows in ``batch`` are zero."""
+    """A batch as it ended. ``lost`` has the cases that the backend did not survive; their rows are zero."""
 
     batch: Batch
     lost: dict[int, Crashed | Hung | Failed] = field(default_factory=dict[int, Crashed | Hung | Failed])
@@ -78,6 +78,7 @@ class Worker:
         self.start_timeout_s = start_timeout_s
         self._process: _Process | None = None
         self._capabilities: Capabilities | None = None
+        self._unanswered = False
 
     def __enter__(self) -> Worker:
         return self
@@ -89,7 +90,7 @@ class Worker:
         """End the child process; a worker that is used again starts another."""
         if self._process is not None:
             self._process.close()
-            self._process = None
+            self._process, self._unanswered = None, False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -110,30 +111,28 @@ class Worker:
 
     def send(self, chunk: Sequence[Case]) -> None:
         """Hand ``chunk`` to the worker, which begins at once; ``collect`` has to follow."""
-        process = self._started()
+        if self._unanswered:
+            # Answers that nobody waited for would be taken for those of these cases.
+            self._discard()
+        process, self._unanswered = self._started(), True
         # A worker that has just died is found out when its answers are collected.
         with contextlib.suppress(BrokenPipeError):
             process.write(frames.message(frames.Execute(tuple(chunk))))
 
     def collect(self, chunk: Sequence[Case]) -> Iterator[Result]:
         """The results of the chunk that was sent last, in order."""
-        remaining, complete = tuple(chunk), False
-        try:
-            while remaining:
-                try:
-                    result: Result = self._next_result()
-                    died = False
-                except _Lost as lost:
-                    result, died = self._confirmed(remaining[0], lost.result), True
-                remaining = remaining[1:]
-                if died and remaining:
-                    self.send(remaining)
-                yield result
-            complete = True
-        finally:
-            # Answers that nobody waits for any more would be taken for those of the next cases.
-            if not complete:
-                self._discard()
+        remaining = tuple(chunk)
+        while remaining:
+            try:
+                result: Result = self._next_result()
+                died = False
+            except _Lost as lost:
+                result, died = self._confirmed(remaining[0], lost.result), True
+            remaining = remaining[1:]
+            if died and remaining:
+                self.send(remaining)
+            self._unanswered = bool(remaining)
+            yield result
 
     def run_batch(self, batch: Batch) -> BatchResult:
         """Execute a batch. Raises Unsupported when the backend runs none.
@@ -170,6 +169,8 @@ class Worker:
         return _not_alone(first)
 
     def _run_batch_once(self, batch: Batch) -> Batch:
+        if self._unanswered:
+            self._discard()
         process = self._started()
         with contextlib.suppress(BrokenPipeError):
             process.write(frames.batch_request(batch))
@@ -214,6 +215,7 @@ class Worker:
         return _not_alone(first)
 
     def _discard(self) -> None:
+        self._unanswered = False
         if self._process is not None:
             self._process.kill()
             self._process = None

@@ -1,7 +1,7 @@
 """The types of a run's records and their files: ``run.json`` and ``checks*.jsonl`` and ``tests*.jsonl`` in one directory.
 
-Every process of a run appends lines to files of its own and flushes each, so that nothing that was judged is lost when one is
-killed. Nothing here knows pytest or a backend.
+Every process of a run appends lines to files of its own and flushes each, so that nothing that was judged is lost when
+one is killed. Nothing here knows pytest or a backend.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CheckRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One verdict. ``test`` is pytest's node, ``group`` the instruction class as the suite titles it.
 
-    ``token`` replays the case. For a failure ``cause`` is what failures are grouped by, ``report`` its text, and ``reproducer`` the
-    token of the case after shrinking, when it was shrunk.
+    ``token`` replays the case, as small as it could be made. For a failure ``cause`` is what failures are grouped by
+    and ``report`` its text; for a known deviation ``cause`` is the deviation's identifier.
     """
 
     test: str
@@ -58,7 +58,6 @@ class CheckRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     token: str
     cause: str = ""
     report: str = ""
-    reproducer: str = ""
 
 
 class TestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,7 +99,9 @@ class Lines:
     def __enter__(self) -> Lines:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def append(self, record: msgspec.Struct) -> None:

@@ -51,8 +51,8 @@ def failure_report(
 ) -> str:
     """The report of ``verdict`` on ``case``, in the terminal's width of 80 to 120 characters, without a final newline.
 
-    ``before_shrinking`` is the case that failed first, when ``case`` was shrunk from it. ``seed`` is what the run was started
-    with.
+    ``before_shrinking`` is the case that failed first, when ``case`` was shrunk from it. ``seed`` is what the run was
+    started with.
     """
     described = [describe(word, case.code_address + 4 * index) for index, word in enumerate(case.code)]
     lines = [*_heading(case, described), *_given(case)]
@@ -63,20 +63,27 @@ def failure_report(
     lines += [_line("rule" if index == 0 else "", source) for index, source in enumerate(sources)]
     origin = _origin(case, before_shrinking)
     if origin or seed:
-        lines.append(_line("shrunk" if origin else "seed", "   ".join(filter(None, (origin, f"seed {seed}" if origin and seed else seed)))))
+        lines.append(
+            _line(
+                "shrunk" if origin else "seed",
+                "   ".join(filter(None, (origin, f"seed {seed}" if origin and seed else seed))),
+            )
+        )
     lines.append(_line("replay", replay_command(token, backend)))
     return "\n".join(line.rstrip() for line in lines)
 
 
 def replay_command(token: str, backend: str) -> str:
     # Always quoted, as people copy tokens into shells with other rules about @ and commas.
-    quoted = shlex.quote(token)
-    return f"assay64 replay {quoted if quoted.startswith(chr(39)) else chr(39) + token + chr(39)} --backend {shlex.quote(backend)}"
+    quoted = token if "'" in token else f"'{token}'"
+    return f"assay64 replay {shlex.quote(token) if quoted == token else quoted} --backend {shlex.quote(backend)}"
 
 
 def registers_text(state: State) -> list[str]:
     """``x1=0xffff_ffff_ffff_ffff`` for every register that is not zero; the flags as letters."""
-    return [f"{name}={flags_text(value) if name == 'nzcv' else number_text(value)}" for name, value in state.registers()]
+    return [
+        f"{name}={flags_text(value) if name == 'nzcv' else number_text(value)}" for name, value in state.registers()
+    ]
 
 
 def number_text(value: int) -> str:

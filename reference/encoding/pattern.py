@@ -75,14 +75,17 @@ class Pattern:
                     raise ValueError(f"pattern {text!r}: two fields are called {match['name']!r}")
                 fields.append(Field(match["name"], position, width, forbidden))
                 continue
-            for bit in token.replace("(", "").replace(")", ""):
-                position -= 1
+            digits = token.replace("(", "").replace(")", "")
+            position -= len(digits)
+            for place, bit in enumerate(reversed(digits), position):
+                if place < 0:
+                    break  # too many bits: reported below
                 if match["fixed"]:
-                    mask |= 1 << position
-                    value |= int(bit) << position
+                    mask |= 1 << place
+                    value |= int(bit) << place
                 else:
-                    should_be_mask |= 1 << position
-                    should_be_value |= int(bit) << position
+                    should_be_mask |= 1 << place
+                    should_be_value |= int(bit) << place
         if position != 0:
             raise ValueError(f"pattern {text!r} has {32 - position} bits, not 32")
         return Pattern(text, tuple(fields), mask, value, should_be_mask, should_be_value)

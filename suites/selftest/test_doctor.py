@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -15,9 +16,11 @@ from typer.testing import CliRunner
 
 from assay64.harness import system_packages
 from assay64.harness.backends import registry
-from assay64.harness.cli import doctor as command
 from assay64.harness.errors import UsageError
 from assay64.harness.system_packages import SystemPackage
+
+# By name: as an attribute of its package, the command function hides the module.
+command = importlib.import_module("assay64.harness.cli.doctor")
 
 app = typer.Typer()
 app.command()(command.doctor)
@@ -136,6 +139,7 @@ def test_without_apt_get_it_says_what_to_install_and_goes_on(
     """`programs` leaves PATH empty; `doctor` must work on whatever system this is."""
     monkeypatch.setattr(system_packages, "find", lambda package: None)
     monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(command, "backends", list)
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     code, out, err = doctor("--install")
     assert code == 0

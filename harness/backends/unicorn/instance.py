@@ -1,0 +1,92 @@
+"""The contract's Instance over a Machine: one vCPU, the optional actions that Unicorn does exactly, and batches."""
+
+from __future__ import annotations
+
+from assay64.harness.backends.base import OptionalActions
+from assay64.harness.backends.contract import Unsupported
+from assay64.harness.backends.unicorn import batch as batches
+from assay64.harness.backends.unicorn.machine import Machine
+from assay64.harness.cases.case import Environment
+from assay64.harness.cases.layout import Batch, StateRecord
+from assay64.harness.cases.memory import HostMemory
+from assay64.harness.cases.outcome import Exit, ExitKind
+
+
+class UnicornInstance(OptionalActions):
+    """One guest machine. Watchpoints are missing: Unicorn's memory hooks stop only after the access."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.machine = Machine(environment)
+        self._kept_alive: list[HostMemory] = []
+        self._regions: batches.Regions | None = None
+
+    def map(
+        self,
+        address: int,
+        memory: HostMemory,
+        offset: int,
+        size: int,
+        permissions: str,
+        *,
+        device: bool = False,
+        guarded: bool = False,
+    ) -> None:
+        if device or guarded:
+            raise Unsupported(f"unicorn runs without an MMU: there are no {'Device' if device else 'guarded'} pages")
+        self._kept_alive.append(memory)
+        self.machine.mappings.map(address, memory.address + offset, size, permissions)
+
+    def protect(self, address: int, size: int, permissions: str) -> None:
+        self.machine.mappings.protect(address, size, permissions)
+
+    def unmap(self, address: int, size: int) -> None:
+        self.machine.mappings.unmap(address, size)
+
+    def set_state(self, vcpu: int, state: StateRecord) -> None:
+        self._only(vcpu)
+        self.machine.registers.record[...] = state
+        self.machine.load()
+
+    def get_state(self, vcpu: int, state: StateRecord) -> None:
+        self._only(vcpu)
+        record = self.machine.registers.record
+        self.machine.store()
+        record["size"], record["version"] = state["size"], state["version"]
+        state[...] = record
+
+    def run(self, vcpu: int, budget: int, until: int | None) -> Exit:
+        self._only(vcpu)
+        return self.machine.run(budget, until).exit
+
+    def step(self, vcpu: int) -> Exit:
+        self._only(vcpu)
+        exit = self.machine.run(1, None).exit
+        return Exit(kind=ExitKind.STEP) if exit.kind is ExitKind.BUDGET else exit
+
+    def notify_code(self, address: int, size: int) -> None:
+        self.machine.mappings.forget_code(address, size)
+
+    def set_breakpoint(self, address: int) -> None:
+        self.machine.breakpoints.add(address)
+        self.machine.forget_translation(address)
+
+    def clear_breakpoint(self, address: int) -> None:
+        self.machine.breakpoints.discard(address)
+        self.machine.forget_translation(address)
+
+    def stop(self, vcpu: int) -> None:
+        self._only(vcpu)
+        self.machine.stop()
+
+    def run_batch(self, batch: Batch, progress: HostMemory) -> None:
+        if self._regions is None:
+            self._regions = batches.Regions()
+        batches.run(self.machine, self._regions, batch, progress)
+
+    def close(self) -> None:
+        self.machine.close()
+        self._kept_alive.clear()
+
+    def _only(self, vcpu: int) -> None:
+        if vcpu != 0:
+            raise Unsupported(f"unicorn has one vCPU; the case asks for vCPU {vcpu}")

@@ -1,0 +1,295 @@
+"""One Unicorn machine at EL0 and how a run on it ends: the part that single runs and batches share.
+
+It turns Unicorn's hooks, interrupt numbers and error codes into the exits of outcome.py, with the PC at Arm's preferred return
+address. It knows no case and compares nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from typing import Any, NamedTuple
+
+from assay64.harness.backends.contract import Unsupported
+from assay64.harness.backends.unicorn import binding, internals
+from assay64.harness.backends.unicorn.mappings import Mappings
+from assay64.harness.cases.case import Environment
+from assay64.harness.cases.memory import HostMemory
+from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
+
+TRANSLATION_BUFFER_BYTES = 32 << 20
+
+# SCTLR_EL1 (Arm ARM, D19.2.127). M, C, I, SA, SA0 and the RES1 bits make no difference here; SA0, which would check the stack
+# pointer, is among them because QEMU 5 never does. nTWI must be 1: Unicorn ends a run at `until` as if WFI stood there.
+SCTLR_HONOURED = 1 << 9 | 1 << 14 | 1 << 15 | 1 << 26  # UMA, DZE, UCT, UCI
+SCTLR_REQUIRED = 1 << 16 | 1 << 18  # nTWI, nTWE
+SCTLR_WITHOUT_EFFECT = sum(1 << bit for bit in (0, 2, 3, 4, 5, 7, 8, 11, 12, 20, 22, 23, 28, 29))
+CPACR_FPEN = 3 << 20
+
+# PSTATE bits that exist in this CPU at EL0: NZCV, BTYPE, DAIF.
+PSTATE_MASK = 0xF << 28 | 3 << 10 | 0xF << 6
+
+# QEMU's exception numbers (target/arm/cpu.h)
+_UNDEFINED, _SVC, _PREFETCH_ABORT, _DATA_ABORT, _BKPT, _HVC, _SMC = 1, 2, 3, 4, 7, 11, 13
+# Exception classes of ESR_EL1 that mean "trapped": WFI and WFE, SVE and floating point, system registers.
+_TRAPS = frozenset({0x01, 0x07, 0x18, 0x19})
+_WFI = 0xD503_207F
+
+_NEVER = 1  # no PC that Unicorn can reach: an unaligned one stops the run
+_SCRATCH = 0x7000_0000
+_ERET_TO_EL0 = (0xD518_401F, 0xD518_403E, 0xD69F_03E0, 0xD503_201F)  # msr spsr_el1, xzr; msr elr_el1, x30; eret; nop
+
+_MEMORY_ACCESS = {
+    binding.READ_UNMAPPED: (Access.READ, Fault.TRANSLATION),
+    binding.WRITE_UNMAPPED: (Access.WRITE, Fault.TRANSLATION),
+    binding.FETCH_UNMAPPED: (Access.FETCH, Fault.TRANSLATION),
+    binding.READ_PROTECTED: (Access.READ, Fault.PERMISSION),
+    binding.WRITE_PROTECTED: (Access.WRITE, Fault.PERMISSION),
+    binding.FETCH_PROTECTED: (Access.FETCH, Fault.PERMISSION),
+}
+_BUDGET, _UNTIL, _STOPPED, _BREAKPOINT, _UNDEFINED_EXIT, _TRAP, _PC_ALIGNMENT, _WAIT = (
+    Exit(kind=kind)
+    for kind in (
+        ExitKind.BUDGET,
+        ExitKind.UNTIL,
+        ExitKind.STOPPED,
+        ExitKind.BREAKPOINT,
+        ExitKind.UNDEFINED,
+        ExitKind.TRAP,
+        ExitKind.PC_ALIGNMENT,
+        ExitKind.WAIT,
+    )
+)
+
+
+class Ended(NamedTuple):
+    """How a run ended: the exit and the number of instructions that completed (one that took an exception is not counted)."""
+
+    exit: Exit
+    executed: int
+
+
+def check_control_registers(environment: Environment) -> None:
+    """Raise Unsupported for bits of the control registers that QEMU 5 does not have or does not obey at EL0."""
+    sctlr = environment.sctlr_el1
+    if missing := SCTLR_REQUIRED & ~sctlr:
+        raise Unsupported(f"unicorn does not trap WFI and WFE: SCTLR_EL1 bits {missing:#x} must be set")
+    if unknown := sctlr & ~(SCTLR_HONOURED | SCTLR_REQUIRED | SCTLR_WITHOUT_EFFECT):
+        raise Unsupported(f"unicorn does not obey SCTLR_EL1 bits {unknown:#x}")
+    if unknown := environment.cpacr_el1 & ~CPACR_FPEN:
+        raise Unsupported(f"unicorn does not obey CPACR_EL1 bits {unknown:#x}")
+
+
+class Machine:
+    """An engine at EL0 with the control registers of ``environment``, its mappings and its one CPU."""
+
+    def __init__(self, environment: Environment) -> None:
+        check_control_registers(environment)
+        places = internals.places()
+        self.engine = engine = binding.Engine(TRANSLATION_BUFFER_BYTES)
+        self.mappings = Mappings(engine)
+        self.registers = binding.RegisterFile(engine)
+        self.pc = 0
+        self.breakpoints: set[int] = set()
+        self._stop_requested = False
+        self._running = False
+        self._interrupt = -1
+        self._fault: tuple[int, int] | None = None
+        self._unaligned = False
+        self._last_until = _NEVER
+        self._exits_enabled = False
+        self._executed = ctypes.c_uint64.from_address(engine.handle + places.executed)
+        engine.hook(binding.HOOK_INTERRUPT, binding.InterruptCallback(self._on_interrupt))
+        engine.hook(binding.HOOK_MEMORY_INVALID, binding.MemoryCallback(self._on_invalid_memory))
+        engine.hook(binding.HOOK_EDGE_GENERATED, binding.EdgeCallback(self._on_new_block))
+        self._enter_el0(environment)
+        self._pristine = binding.Context(engine)
+        self._pristine.save()
+        self._snapshot = binding.Context(engine)
+        self._syndrome = ctypes.c_uint32.from_address(self._snapshot.address + places.syndrome)
+        self._fault_address = ctypes.c_uint64.from_address(self._snapshot.address + places.address)
+
+    def _enter_el0(self, environment: Environment) -> None:
+        """The only way down is an ERET: writing PSTATE leaves the translator at EL1."""
+        engine = self.engine
+        sctlr = engine.read_system_register(3, 0, 1, 0, 0) & ~SCTLR_HONOURED
+        engine.write_system_register(3, 0, 1, 0, 0, sctlr | SCTLR_REQUIRED | environment.sctlr_el1 & SCTLR_HONOURED)
+        engine.write_system_register(3, 0, 1, 0, 2, environment.cpacr_el1)
+        engine.write_system_register(3, 0, 14, 1, 0, environment.cntkctl_el1)
+        scratch = HostMemory(self.mappings.page_size)
+        scratch.bytes.view("<u4")[: len(_ERET_TO_EL0)] = _ERET_TO_EL0
+        self.mappings.map(_SCRATCH, scratch.address, scratch.size, "rwx")
+        engine.write_register(binding.REGISTER_X[30], _SCRATCH + 12)
+        engine.check(engine.start(_SCRATCH, _SCRATCH + 16, 100))
+        self.mappings.unmap(_SCRATCH, scratch.size)
+        engine.write_register(binding.REGISTER_X[30], 0)
+        if self._interrupt >= 0 or engine.read_register(binding.REGISTER_PSTATE) & 0xFFFF_FFFF:
+            raise RuntimeError("unicorn: the CPU did not reach EL0")
+
+    def _on_interrupt(self, _engine: int, number: int, _data: Any) -> None:
+        if self._interrupt < 0:
+            self._interrupt = number
+        self.engine.stop()
+
+    def _on_invalid_memory(self, _engine: int, kind: int, address: int, _size: int, _value: int, _data: Any) -> bool:
+        # A store that crosses into a bad page goes on byte by byte: the first report is the lowest byte that faults.
+        if self._fault is None:
+            self._fault = kind, address
+        return False
+
+    def _on_new_block(self, _engine: int, block: Any, _previous: Any, _data: Any) -> None:
+        # QEMU 5 would run code at an unaligned PC.
+        if block[0] & 3:
+            self._unaligned = True
+            self.engine.stop()
+
+    def load(self) -> None:
+        """Load every register from ``registers.record``, with the exclusive monitor open and nothing left of the last run."""
+        record = self.registers.record
+        self.pc = int(record["pc"])
+        self._pristine.restore()
+        record["pstate"] &= PSTATE_MASK
+        self.registers.write()
+
+    def store(self) -> None:
+        """Fill ``registers.record``; what this CPU does not have (PAC keys, the event register) is zero."""
+        record = self.registers.record
+        for name in ("pstate", "fpcr", "fpsr", "keys", "event_register", "reserved"):
+            record[name] = 0
+        self.registers.read()
+        record["pc"] = self.pc
+
+    def run(self, budget: int, until: int | None) -> Ended:
+        """Run from ``pc``. Before each instruction: is the PC ``until``? is the budget spent? is the PC aligned? a breakpoint?"""
+        self._running = True
+        try:
+            return self._run(budget, until)
+        finally:
+            self._running = self._stop_requested = False
+
+    def _run(self, budget: int, until: int | None) -> Ended:
+        if self.pc == until:
+            return Ended(_UNTIL, 0)
+        if budget == 0:
+            return Ended(_BUDGET, 0)
+        if self.pc & 3:
+            return Ended(_PC_ALIGNMENT, 0)
+        if self.pc in self.breakpoints:
+            return Ended(_BREAKPOINT, 0)
+        self._prepare_exits(until)
+        executed = 0
+        while not self._stop_requested:
+            ended = self._start(budget - executed, until)
+            executed += ended.executed
+            if ended.exit.kind is not ExitKind.NONE:
+                return Ended(ended.exit, executed)
+        return Ended(_STOPPED, executed)
+
+    def _prepare_exits(self, until: int | None) -> None:
+        """Translations have the addresses where they end a run built in: drop those that are made for other ones."""
+        address = _NEVER if until is None else until
+        if address != self._last_until:
+            self.forget_translation(self._last_until)
+            self.forget_translation(address)
+            self._last_until = address
+        if self.breakpoints:
+            exits = (ctypes.c_uint64 * (len(self.breakpoints) + 1))(address, *self.breakpoints)
+            self.engine.control(binding.USE_EXITS, ctypes.c_int(1))
+            self.engine.control(binding.SET_EXITS, exits, ctypes.c_size_t(len(exits)))
+            self._exits_enabled = True
+        elif self._exits_enabled:
+            self.engine.control(binding.USE_EXITS, ctypes.c_int(0))
+            self._exits_enabled = False
+
+    def forget_translation(self, address: int) -> None:
+        """Forget every translation that holds the instruction at ``address`` or ends before it."""
+        if address & 3 == 0:
+            for start in (address - 4, address):
+                if start >= 0:
+                    self.engine.remove_cache(start, start + 4)
+
+    def _start(self, budget: int, until: int | None) -> Ended:
+        """One start of the engine. Exit NONE: it stopped for a reason that is none of ours, and can go on."""
+        self._interrupt, self._fault, self._unaligned = -1, None, False
+        engine = self.engine
+        error = engine.start(self.pc, self._last_until, budget)
+        self.pc = engine.read_register(binding.REGISTER_PC)
+        begun = self._executed.value
+        if self._interrupt >= 0:
+            return Ended(self._exception(), begun - 1)
+        if self._fault is not None:
+            kind, address = self._fault
+            return self._abort(kind, address, begun, budget)
+        if error:
+            engine.check(error)
+        if self._unaligned:
+            engine.remove_cache(self.pc, self.pc + 1)
+            return Ended(_BUDGET if begun >= budget else _PC_ALIGNMENT, begun)
+        return self._stopped(begun, budget, until)
+
+    def _stopped(self, begun: int, budget: int, until: int | None) -> Ended:
+        # Unicorn counts an instruction before it stops in front of it.
+        executed = min(begun, budget)
+        if begun <= budget and self._word(self.pc - 4) == _WFI and (executed or self.pc != until):
+            return Ended(_WAIT, executed)
+        if self.pc == until:
+            return Ended(_UNTIL, executed)
+        if executed == budget:
+            return Ended(_BUDGET, executed)
+        if self.pc in self.breakpoints:
+            return Ended(_BREAKPOINT, executed)
+        return Ended(Exit(), executed)
+
+    def _abort(self, kind: int, address: int, begun: int, budget: int) -> Ended:
+        access, fault = _MEMORY_ACCESS[kind]
+        if access is not Access.FETCH:
+            if fault is Fault.TRANSLATION and self.mappings.find(address) is not None:
+                fault = Fault.PERMISSION
+            return Ended(Exit(kind=ExitKind.DATA_ABORT, access=access, fault=fault, address=address), begun - 1)
+        if begun >= budget:
+            return Ended(_BUDGET, begun)
+        if self.pc & 3:
+            return Ended(_PC_ALIGNMENT, begun)
+        if fault is Fault.TRANSLATION and self.mappings.find(self.pc) is not None:
+            fault = Fault.PERMISSION
+        return Ended(Exit(kind=ExitKind.INSTRUCTION_ABORT, access=access, fault=fault, address=self.pc), begun)
+
+    def _exception(self) -> Exit:
+        self._snapshot.save()
+        syndrome, number = self._syndrome.value, self._interrupt
+        immediate = syndrome & 0xFFFF
+        match number:
+            case 1:
+                return _TRAP if syndrome >> 26 in _TRAPS else _UNDEFINED_EXIT
+            case 2:
+                return Exit(kind=ExitKind.SVC, immediate=immediate)
+            case 7:
+                return Exit(kind=ExitKind.BRK, immediate=immediate)
+            case 11 | 13:
+                return Exit(kind=ExitKind.HVC if number == 11 else ExitKind.SMC, immediate=immediate)
+            case 4:
+                access = Access.WRITE if syndrome & 1 << 6 else Access.READ
+                fault = Fault.ALIGNMENT if syndrome & 0x3F == 0x21 else Fault.TRANSLATION
+                return Exit(kind=ExitKind.DATA_ABORT, access=access, fault=fault, address=self._fault_address.value)
+            case _:
+                raise RuntimeError(f"unicorn: exception {number} (syndrome {syndrome:#x}) at {self.pc:#x} is not known")
+
+    def _word(self, address: int) -> int:
+        """The instruction at ``address``, 0 where nothing is mapped."""
+        mapping = self.mappings.find(address)
+        if mapping is None:
+            return 0
+        return ctypes.c_uint32.from_address(mapping.host + address - mapping.address).value
+
+    def stop(self) -> None:
+        """From any thread: end the run in progress. Asks again until it has ended, for a request before the start is lost."""
+        self._stop_requested = self._running
+        while self._running and self._stop_requested:
+            self.engine.stop()
+            time.sleep(0.0005)
+
+    def close(self) -> None:
+        if self.engine.handle:
+            self._pristine.close()
+            self._snapshot.close()
+            self.engine.close()

@@ -1,0 +1,215 @@
+"""Known deviations: what a backend is known to do otherwise than Arm says, as data files with a reason and evidence
+for each.
+
+A verdict that an entry explains is still shown, with its token, but is no news. An entry excuses exactly what it
+describes: every difference has to be covered. What differs is decided in compare.py and never here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from assay64.harness.cases.capabilities import Capabilities
+from assay64.harness.cases.case import Case
+from assay64.harness.cases.outcome import ExitKind, Verdict, VerdictKind
+from assay64.harness.errors import UsageError
+from assay64.harness.judge.instructions import instruction, only_word
+
+FOLDER = Path(__file__).parent / "deviations"
+REQUIRED = ("id", "title", "reason", "evidence")
+EXPLAINED = {"mismatch": VerdictKind.MISMATCH, "crash": VerdictKind.CRASH, "hang": VerdictKind.HANG}
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The words w with ``w & mask == value``."""
+
+    mask: int
+    value: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mask < 1 << 32 or self.value & ~self.mask or self.value < 0:
+            raise ValueError(
+                f"value {self.value:#x} has bits outside mask {self.mask:#x}, or one is wider than 32 bits"
+            )
+
+
+class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One known deviation.
+
+    It is about an instruction: one whose definition, mnemonic or title matches a glob of ``instructions`` (``LDR*``,
+    ``*``, ``unallocated``) and, if given, one of ``words``; or about directed cases whose name matches a glob of
+    ``cases``. The failure is a ``verdict`` of mismatch, crash or hang. For a mismatch ``fields`` are globs that must
+    cover every differing field; ``expected_exit`` and ``got_exit`` are the kinds of the exits when these differ (and
+    then ``exit`` must be among the fields).
+
+    ``reason`` says what the backend does and why; ``evidence`` is a replay token that shows it; ``link`` leads to the
+    backend's own report. ``versions`` limits it to versions of the backend (``>=6.4,<6.8``); after ``expires`` it
+    explains nothing.
+    """
+
+    id: str
+    title: str
+    reason: str
+    evidence: str
+    instructions: tuple[str, ...] = ()
+    words: tuple[Words, ...] = ()
+    cases: tuple[str, ...] = ()
+    verdict: str = "mismatch"
+    fields: tuple[str, ...] = ()
+    expected_exit: ExitKind | None = None
+    got_exit: ExitKind | None = None
+    link: str = ""
+    versions: str = ""
+    expires: datetime.date | None = None
+
+    def __post_init__(self) -> None:
+        for name in REQUIRED:
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name} is empty")
+        if not (self.instructions or self.words or self.cases):
+            raise ValueError("it needs instructions, words or cases: what is it about?")
+        if self.verdict not in EXPLAINED:
+            raise ValueError(f"verdict {self.verdict!r} is none of {', '.join(EXPLAINED)}")
+        if (self.verdict == "mismatch") != bool(self.fields):
+            raise ValueError("a mismatch needs fields (which may differ), a crash or a hang has none")
+        try:
+            SpecifierSet(self.versions)
+        except InvalidSpecifier:
+            raise ValueError(f"versions {self.versions!r} is no range such as '>=6.4,<6.8'") from None
+
+    def applies_to(self, version: str) -> bool:
+        """Whether the backend's version is in the range. A version that cannot be read is in no range."""
+        if not self.versions:
+            return True
+        try:
+            return SpecifierSet(self.versions).contains(Version(version), prereleases=True)
+        except InvalidVersion:
+            return False
+
+    def expired(self, today: datetime.date | None = None) -> bool:
+        return self.expires is not None and self.expires < (today or datetime.datetime.now(datetime.UTC).date())
+
+
+def load(path: Path) -> tuple[Deviation, ...]:
+    """The entries of a file: ``[[deviation]]`` tables. Raises UsageError that names the file and the entry."""
+    try:
+        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    entries = tables.pop("deviation", [])
+    if tables or not isinstance(entries, list):
+        raise UsageError(
+            f"{path}: it holds [[deviation]] tables and nothing else, not {', '.join(tables) or 'a value'}"
+        )
+    found: dict[str, Deviation] = {}
+    for number, table in enumerate(cast(list[Any], entries), 1):
+        entry = _entry(path, number, table)
+        if entry.id in found:
+            raise UsageError(f"{path}: two entries have the id {entry.id!r}")
+        found[entry.id] = entry
+    return tuple(found.values())
+
+
+def _entry(path: Path, number: int, table: Any) -> Deviation:
+    where = f"{path}: entry {number}"
+    if isinstance(table, dict):
+        keys = cast(dict[str, Any], table)
+        where += f" ({keys['id']})" if "id" in keys else ""
+        for key in keys:
+            if key not in Deviation.__struct_fields__:
+                close = difflib.get_close_matches(key, Deviation.__struct_fields__, n=1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise UsageError(f"{where}: no key is called {key!r}{hint}")
+        missing = [key for key in REQUIRED if key not in keys]
+        if missing:
+            raise UsageError(f"{where}: {', '.join(missing)} is missing")
+    try:
+        return msgspec.convert(table, Deviation)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def for_backend(name: str) -> tuple[Deviation, ...]:
+    """The known deviations of a built-in backend; none for others."""
+    path = FOLDER / f"{name}.toml"
+    return load(path) if name.isidentifier() and path.is_file() else ()
+
+
+def explain(
+    case: Case,
+    verdict: Verdict,
+    deviations: Sequence[Deviation],
+    capabilities: Capabilities,
+    *,
+    word: int | None = None,
+) -> Verdict:
+    """The verdict, turned into a known deviation when an entry describes all of it.
+
+    ``word`` is the instruction that diverges; without it only a case with one instruction besides NOPs, or one that
+    ``cases`` names, can be explained (judge.py cuts sequences down to the instruction that diverges). An entry that
+    has expired is named in the verdict's detail and explains nothing.
+    """
+    if verdict.kind not in EXPLAINED.values():
+        return verdict
+    word = only_word(case) if word is None else word
+    for entry in deviations:
+        if entry.applies_to(capabilities.version) and _describes(entry, case, word, verdict):
+            if entry.expired():
+                detail = f"known deviation {entry.id} expired on {entry.expires}"
+                return msgspec.structs.replace(verdict, detail="; ".join(filter(None, (verdict.detail, detail))))
+            return msgspec.structs.replace(verdict, kind=VerdictKind.KNOWN_DEVIATION, deviation=entry.id)
+    return verdict
+
+
+def _describes(entry: Deviation, case: Case, word: int | None, verdict: Verdict) -> bool:
+    if EXPLAINED[entry.verdict] is not verdict.kind or not _is_about(entry, case, word):
+        return False
+    if verdict.kind is not VerdictKind.MISMATCH:
+        return True
+    exits = [d for d in verdict.differences if d.field.startswith("exit") and "." not in d.field and d.field != "exits"]
+    for wanted, kinds in (
+        (entry.expected_exit, {d.expected.split()[0] for d in exits}),
+        (entry.got_exit, {d.got.split()[0] for d in exits}),
+    ):
+        if wanted is not None and kinds != {wanted.value}:
+            return False
+    return all(any(fnmatchcase(d.field, glob) for glob in entry.fields) for d in verdict.differences)
+
+
+def _is_about(entry: Deviation, case: Case, word: int | None) -> bool:
+    if entry.cases:
+        return any(fnmatchcase(case.name, glob) for glob in entry.cases)
+    if word is None:
+        return False
+    if entry.words and not any(word & words.mask == words.value for words in entry.words):
+        return False
+    globs = entry.instructions
+    return not globs or globs == ("*",) or any(fnmatchcase(n, glob) for glob in globs for n in instruction(word).names)
+
+
+def unused(deviations: Iterable[Deviation], occurred: Collection[str], version: str) -> tuple[Deviation, ...]:
+    """The entries for this version of the backend of which a run (``occurred``: their ids) saw nothing: perhaps
+    fixed.
+    """
+    return tuple(entry for entry in deviations if entry.applies_to(version) and entry.id not in occurred)
+
+
+def stale_evidence(entry: Deviation, read_token: Callable[[str], Case], judge: Callable[[Case], Verdict]) -> str | None:
+    """None when replaying the entry's evidence still shows the deviation, else one line saying what it shows now."""
+    verdict = judge(read_token(entry.evidence))
+    if verdict.kind is VerdictKind.KNOWN_DEVIATION and verdict.deviation == entry.id:
+        return None
+    shown = f"known deviation {verdict.deviation}" if verdict.deviation else str(verdict.kind)
+    return f"{entry.id}: its evidence {entry.evidence!r} gives {shown} now"

@@ -1,0 +1,187 @@
+"""The judge: case in, verdict out. Wires workers, the reference's permitted outcomes, comparison and known deviations
+together.
+
+It keeps one worker process per backend and leaves records and reports to others.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+
+import msgspec
+
+from assay64.harness.backends.contract import Unsupported
+from assay64.harness.cases.capabilities import Capabilities
+from assay64.harness.cases.case import Case, Run
+from assay64.harness.cases.outcome import Permitted, Verdict, VerdictKind
+from assay64.harness.judge import deviations as known
+from assay64.harness.judge.compare import compare
+from assay64.harness.judge.deviations import Deviation
+from assay64.harness.judge.expected import Oracle
+from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
+from assay64.harness.judge.instructions import only_word
+from assay64.harness.judge.pool import CASE_TIMEOUT_S, CHUNK, Worker
+from assay64.harness.judge.shrink import BUDGET, same_failure, shrink
+
+Reference = Callable[[Case], tuple[Permitted, ...]]
+REMEMBERED_CASES = 4096
+FAILURES = (VerdictKind.MISMATCH, VerdictKind.CRASH, VerdictKind.HANG)
+
+
+class Judge:
+    """Judges cases on backends. Use as a context manager: it ends its worker processes.
+
+    ``timeout_s`` is the wall-clock time of a case. ``deviations`` replaces the known deviations of backends by name;
+    others have those of the data files. ``reference`` says what Arm permits for a case that does not bring it.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float = CASE_TIMEOUT_S,
+        deviations: Mapping[str, Sequence[Deviation]] | None = None,
+        reference: Reference | None = None,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._deviations: dict[str, Sequence[Deviation]] = dict(deviations or {})
+        self._reference = reference or Oracle().permitted
+        self._workers: dict[str, Worker] = {}
+        self._expected: OrderedDict[bytes, tuple[Permitted, ...] | Verdict] = OrderedDict()
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            worker.close()
+
+    def capabilities(self, backend: str) -> Capabilities:
+        """What the backend declares. Raises UsageError or BackendUnavailable."""
+        return self._worker(backend).capabilities
+
+    def deviations(self, backend: str) -> Sequence[Deviation]:
+        if backend not in self._deviations:
+            self._deviations[backend] = known.for_backend(backend)
+        return self._deviations[backend]
+
+    def expected(self, case: Case) -> tuple[Permitted, ...] | Verdict:
+        """What Arm permits for ``case``; a verdict (error or unsupported) when the reference cannot say."""
+        if case.permitted is not None:
+            return case.permitted
+        key = msgspec.json.encode(case)
+        if key in self._expected:
+            self._expected.move_to_end(key)
+            return self._expected[key]
+        try:
+            answer: tuple[Permitted, ...] | Verdict = self._reference(case)
+        except Unsupported as lacking:
+            answer = Verdict(kind=VerdictKind.UNSUPPORTED, detail=f"the reference: {lacking}")
+        except Exception as error:  # noqa: BLE001 - a fault of the reference must not end a run
+            answer = Verdict(kind=VerdictKind.ERROR, detail=f"the reference: {type(error).__name__}: {error}")
+        self._expected[key] = answer
+        if len(self._expected) > REMEMBERED_CASES:
+            self._expected.popitem(last=False)
+        return answer
+
+    def run(self, case: Case, backend: str) -> Result:
+        """What ``case`` comes to on ``backend``, not compared with anything."""
+        return self._worker(backend).execute(case)
+
+    def judge(self, case: Case, backend: str) -> Verdict:
+        return next(self.judge_many([case], backend))[1]
+
+    def judge_many(self, cases: Iterable[Case], backend: str) -> Iterator[tuple[Case, Verdict]]:
+        """(case, verdict) in order, as they come. Raises UsageError or BackendUnavailable before the first."""
+        worker, remaining = self._worker(backend), iter(cases)
+        while chunk := tuple(itertools.islice(remaining, CHUNK)):
+            worker.send(chunk)
+            # The backend executes while the reference computes.
+            expected = [self.expected(case) for case in chunk]
+            results = list(worker.collect(chunk))
+            for case, permitted, result in zip(chunk, expected, results, strict=True):
+                yield case, self._explained(case, self._verdict(case, permitted, result, worker.capabilities), backend)
+
+    def raw(self, case: Case, backend: str) -> Verdict:
+        """The verdict before known deviations are looked at."""
+        worker = self._worker(backend)
+        return self._verdict(case, self.expected(case), worker.execute(case), worker.capabilities)
+
+    def shrink(self, case: Case, verdict: Verdict, backend: str, budget: int = BUDGET) -> Case:
+        """A smaller case with the same failure; ``case`` itself when it cannot be made smaller."""
+        # A known deviation shrinks as the mismatch that it is; a mismatch must not shrink to a known deviation.
+        if verdict.kind is VerdictKind.KNOWN_DEVIATION:
+            verdict = self.raw(case, backend)
+            return shrink(case, same_failure(verdict, case, lambda smaller: self.raw(smaller, backend)), budget)
+        return shrink(case, same_failure(verdict, case, lambda smaller: self.judge(smaller, backend)), budget)
+
+    def diverging(self, case: Case, backend: str) -> Case | None:
+        """``case`` cut behind the first instruction that diverges; None when it fails only as a whole, or cannot be
+        cut.
+
+        What precedes the cut is judged right, so the failure of the result is that of its last instruction.
+        """
+        if case.permitted is not None or len(case.actions) != 1 or not isinstance(case.actions[0], Run):
+            return None
+        if case.actions[0].until is not None:
+            return None
+        right, wrong = 0, len(case.code)
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            cut = msgspec.structs.replace(case, code=case.code[:middle])
+            if self.raw(cut, backend).kind in FAILURES:
+                wrong = middle
+            else:
+                right = middle
+        return msgspec.structs.replace(case, code=case.code[:wrong])
+
+    def _worker(self, backend: str) -> Worker:
+        if backend not in self._workers:
+            self._workers[backend] = Worker(backend, timeout_s=self._timeout_s)
+        return self._workers[backend]
+
+    def _verdict(
+        self, case: Case, permitted: tuple[Permitted, ...] | Verdict, result: Result, capabilities: Capabilities
+    ) -> Verdict:
+        match result:
+            case Lacks():
+                return Verdict(kind=VerdictKind.UNSUPPORTED, detail=result.reason)
+            case Crashed():
+                return Verdict(kind=VerdictKind.CRASH, detail=str(result))
+            case Hung():
+                return Verdict(kind=VerdictKind.HANG, detail=str(result))
+            case Failed():
+                return Verdict(kind=VerdictKind.ERROR, detail=result.reason)
+            case Ran():
+                if isinstance(permitted, Verdict):
+                    return permitted
+                try:
+                    return compare(case, permitted, result.outcome, capabilities)
+                except (ValueError, TypeError) as error:
+                    return Verdict(kind=VerdictKind.ERROR, detail=f"the outcome cannot be compared: {error}")
+
+    def _explained(self, case: Case, verdict: Verdict, backend: str) -> Verdict:
+        entries = self.deviations(backend)
+        if verdict.kind not in FAILURES or not entries:
+            return verdict
+        capabilities = self.capabilities(backend)
+        found = known.explain(case, verdict, entries, capabilities)
+        if found.kind is VerdictKind.KNOWN_DEVIATION or only_word(case) is not None:
+            return found
+        cut = self.diverging(case, backend)
+        if cut is None:
+            return found
+        first = known.explain(cut, self.raw(cut, backend), entries, capabilities, word=cut.code[-1])
+        if first.kind is not VerdictKind.KNOWN_DEVIATION:
+            return msgspec.structs.replace(found, detail=found.detail or first.detail)
+        detail = f"it diverges at instruction {len(cut.code)} of {len(case.code)}; what follows is not judged"
+        return msgspec.structs.replace(
+            verdict, kind=VerdictKind.KNOWN_DEVIATION, deviation=first.deviation, detail=detail
+        )

@@ -1,0 +1,57 @@
+"""What the specification says of an encoding alone: allocated, UNDEFINED, or allocated with should-be bits violated.
+
+A definition decides UNDEFINED in its decode part, before it touches any state, so executing it up to the first access decides.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from assay64.reference.encoding import decode
+from assay64.reference.encoding.table import Allocation
+from assay64.reference.models import Model
+from assay64.reference.pseudocode.exceptions import ArchitecturalException, EndOfInstruction, Undefined
+from assay64.reference.pseudocode.processor import Constraint, executing
+
+
+class _Decoded(Exception):
+    """The decode part is over."""
+
+
+class _DecodeOnly:
+    """A processing element that ends the instruction at its first access to state."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def has_feature(self, feature: str) -> bool:
+        return feature in self._model.features
+
+    def choose(self, name: str, constraints: tuple[Constraint, ...]) -> Constraint:
+        # A CONSTRAINED UNPREDICTABLE encoding is allocated.
+        raise _Decoded
+
+    def __getattr__(self, name: str) -> Any:
+        def stop(*_: object, **__: object) -> NoReturn:
+            raise _Decoded
+
+        return stop
+
+
+def allocation(word: int, model: Model) -> Allocation:
+    """The allocation of ``word`` for a CPU model. HVC, SMC, HLT, ERET, DCPS and UDF, allocated but UNDEFINED at EL0, are allocated."""
+    decoded = decode(word)
+    if decoded is None:
+        return Allocation.UNALLOCATED
+    try:
+        with executing(_DecodeOnly(model)):  # type: ignore[arg-type]  # __getattr__ supplies the rest of the protocol
+            decoded.definition.function(**decoded.operands)
+    except Undefined:
+        if decoded.definition.name not in UNDEFINED_AT_EL0:
+            return Allocation.UNALLOCATED
+    except (_Decoded, EndOfInstruction, ArchitecturalException):
+        pass
+    return Allocation.SHOULD_BE_VIOLATED if decoded.violations else Allocation.ALLOCATED
+
+
+UNDEFINED_AT_EL0 = frozenset({"higher_level_call", "hlt", "debug_change_state", "exception_return", "udf"})
