@@ -105,7 +105,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _chosen_backends(config: pytest.Config) -> list[str]:
     from assay64.harness.backends import registry
 
-    wanted: list[str] = list(dict.fromkeys(config.getoption("backend")))
+    wanted = list(dict.fromkeys(cast(list[str], config.getoption("backend"))))
     try:
         if not wanted:
             return [name for name in registry.names() if registry.load(name).available() is None]
@@ -142,13 +142,13 @@ def backend(assay64_backend: str, assay64_judge: Any, pytestconfig: pytest.Confi
 @pytest.fixture(scope="session")
 def assay_seed(pytestconfig: pytest.Config) -> int:
     """The seed for everything that a suite draws at random."""
-    return pytestconfig.getoption("assay_seed")
+    return cast(int, pytestconfig.getoption("assay_seed"))
 
 
 @pytest.fixture(scope="session")
 def assay_cases(pytestconfig: pytest.Config) -> int:
     """How many random cases a test should draw."""
-    return pytestconfig.getoption("assay_cases")
+    return cast(int, pytestconfig.getoption("assay_cases"))
 
 
 def group_title(item: pytest.Item) -> str:

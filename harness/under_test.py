@@ -80,7 +80,7 @@ class BackendUnderTest:
             raise CheckFailed(report)
 
     def check_many(self, cases: Iterable[Case]) -> int:
-        """Judge all ``cases``, in batches where the backend has them, and give their number. Raises CheckFailed at the end."""
+        """Judge all ``cases`` and give their number. Raises CheckFailed at the end, with the first few reports."""
         reports: list[str] = []
         number = failed = 0
         for case, verdict in self.judge.judge_many(cases, self.name):

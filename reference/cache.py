@@ -1,6 +1,7 @@
 """The user's cache: derived data that is made again when it is missing or damaged.
 
-``ASSAY64_CACHE`` names another folder. Nothing here is needed for a right result: a cache that cannot be written is no error.
+``ASSAY64_CACHE`` names another folder. Nothing here is needed for a right result: a cache that cannot be written is no
+error.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def write_cached(name: str, data: bytes) -> None:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
-            os.replace(temporary, target)
+            Path(temporary).replace(target)
         except OSError:
-            os.unlink(temporary)
+            Path(temporary).unlink()
             raise

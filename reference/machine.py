@@ -1,13 +1,13 @@
 """Machine: the reference's public face. Memory, registers, run, step, breakpoints.
 
-    >>> machine = Machine("cortex-a57")
-    >>> machine.map(0x1000, 0x1000, "rx")
-    >>> machine.write(0x1000, bytes.fromhex("200002ab"))   # adds x0, x1, x2
-    >>> machine.set("X", 1, (1 << 64) - 1); machine.set("X", 2, 1); machine.set("PC", 0, 0x1000)
-    >>> machine.run(until=0x1004).reason
-    'until'
-    >>> machine.get("X", 0), machine.get("PSTATE.Z"), machine.get("PSTATE.C")
-    (0, 1, 1)
+>>> machine = Machine("cortex-a57")
+>>> machine.map(0x1000, 0x1000, "rx")
+>>> machine.write(0x1000, bytes.fromhex("200002ab"))   # adds x0, x1, x2
+>>> machine.set("X", 1, (1 << 64) - 1); machine.set("X", 2, 1); machine.set("PC", 0, 0x1000)
+>>> machine.run(until=0x1004).reason
+'until'
+>>> machine.get("X", 0), machine.get("PSTATE.Z"), machine.get("PSTATE.C")
+(0, 1, 1)
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from assay64.reference.models import Model, model
 from assay64.reference.pseudocode.exceptions import ArchitecturalException
 from assay64.reference.pseudocode.processor import REGISTERS
 
-# SCTLR_EL1 of a process under Linux: MMU and caches on, SP alignment checked at both levels, EL0 may use DC ZVA, CTR_EL0, WFE, WFI
-# and cache maintenance, no strict alignment.
+# SCTLR_EL1 of a process under Linux: MMU and caches on, SP alignment checked at both levels, EL0 may use DC ZVA,
+# CTR_EL0, WFE, WFI and cache maintenance, no strict alignment.
 DEFAULT_SCTLR = 0x0405_D01D
 
 
@@ -60,7 +60,9 @@ class Machine:
         self._stop = threading.Event()
 
     def map(self, address: int, size: int, permissions: str, buffer: memoryview | None = None, offset: int = 0) -> None:
-        """Map ``size`` bytes (whole pages of 4 KiB) with ``permissions`` (letters of rwx), zeroed, or as a window on ``buffer``."""
+        """Map ``size`` bytes (whole pages of 4 KiB) with ``permissions`` (letters of rwx), zeroed, or as a window on
+        ``buffer``.
+        """
         self.space.map(address, memoryview(bytearray(size)) if buffer is None else buffer, offset, size, permissions)
 
     def read(self, address: int, size: int) -> bytes:
@@ -71,7 +73,10 @@ class Machine:
         self.space.write(address, data)
 
     def get(self, register: str, index: int = 0, *, element: int = 0) -> int:
-        """A register by its name in REGISTERS, or X (R, and 0 for number 31). UnknownDecision when its value is UNKNOWN."""
+        """A register by its name in REGISTERS, or X (R, and 0 for number 31).
+
+        UnknownDecision when its value is UNKNOWN.
+        """
         return int(self.elements[element].read(register, bits(5, index)))
 
     def set(self, register: str, index: int, value: int, *, element: int = 0) -> None:
@@ -80,7 +85,8 @@ class Machine:
         self.elements[element].write(register, bits(5, index), bits(width, value))
 
     def run(self, budget: int = 1 << 62, until: int | None = None, *, element: int = 0) -> Stop:
-        """Execute until an exception, before the instruction at ``until`` or at a breakpoint, or for ``budget`` instructions.
+        """Execute until an exception, before the instruction at ``until`` or at a breakpoint, or for ``budget``
+        instructions.
 
         A breakpoint at the first instruction does not stop a run: so a run goes on from where it stopped.
         """

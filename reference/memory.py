@@ -1,7 +1,7 @@
 """The reference's guest memory: pages over byte buffers, and the monitors that watch them.
 
-Several processing elements may share an address space. Two pages over the same bytes of a buffer are aliases, and a store through one
-clears a monitor set through the other, because locations are named by buffer and offset.
+Several processing elements may share an address space. Two pages over the same bytes of a buffer are aliases, and a
+store through one clears a monitor set through the other, because locations are named by buffer and offset.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ class AddressSpace:
         guarded: bool = False,
         identity: int | None = None,
     ) -> None:
-        """Show ``size`` bytes of a writable ``buffer`` at ``address``: whole pages. ``identity`` names the buffer for aliases."""
+        """Show ``size`` bytes of a writable ``buffer`` at ``address``: whole pages.
+
+        ``identity`` names the buffer for aliases.
+        """
         if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
             raise ValueError(f"map {address:#x}, {size:#x}: whole pages of {PAGE_SIZE:#x} bytes")
         if offset < 0 or offset + size > len(buffer):
@@ -97,7 +100,10 @@ class AddressSpace:
         return page.number, page.offset + (address & PAGE_SIZE - 1)
 
     def read(self, address: int, size: int) -> bytes:
-        """Bytes of mapped memory, whatever its permissions; ``size`` bytes from ``address`` modulo 2**64. KeyError when not mapped."""
+        """Bytes of mapped memory, whatever its permissions; ``size`` bytes from ``address`` modulo 2**64.
+
+        KeyError when not mapped.
+        """
         page = self.pages[address >> PAGE_BITS]
         start = address & PAGE_SIZE - 1
         if start + size <= PAGE_SIZE:

@@ -1,4 +1,7 @@
-"""CPU models as data: which features a core has, and what it does where Arm leaves a choice. The data are in model_data/*.toml."""
+"""CPU models as data: which features a core has, and what it does where Arm leaves a choice.
+
+The data are in model_data/*.toml.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ _FOLDER = Path(__file__).parent / "model_data"
 
 @dataclass(frozen=True)
 class Model:
-    """``features`` are FEAT_* names beyond Armv8.0; ``choices`` maps a CONSTRAINED UNPREDICTABLE case to the behaviour taken."""
+    """``features`` are FEAT_* names beyond Armv8.0; ``choices`` maps a CONSTRAINED UNPREDICTABLE case to the behaviour
+    taken.
+    """
 
     name: str
     description: str

@@ -47,4 +47,6 @@ def check_environment(capabilities: Capabilities, environment: Environment, vcpu
         raise Unsupported(f"{capabilities.name} has {capabilities.vcpus} vCPU(s), the case needs {vcpus}")
     for name, value in capabilities.fixed.items():
         if getattr(environment, name) != value:
-            raise Unsupported(f"{capabilities.name} fixes {name} at {value!r}; the case asks for {getattr(environment, name)!r}")
+            raise Unsupported(
+                f"{capabilities.name} fixes {name} at {value!r}; the case asks for {getattr(environment, name)!r}"
+            )

@@ -1,7 +1,7 @@
 """The contract that every backend meets, built in or yours: a Backend makes Instances; an Instance runs guest code.
 
-A backend meets it as a Python class (these protocols), as a shared library (assay64_backend.h, wrapped by library.py) or as a
-program. Records are the numpy structures of cases/layout.py; memory is the harness's (cases/memory.py).
+A backend meets it as a Python class (these protocols), as a shared library (assay64_backend.h, wrapped by library.py)
+or as a program. Records are the numpy structures of cases/layout.py; memory is the harness's (cases/memory.py).
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ class Unsupported(Exception):
 
 
 class Instance(Protocol):
-    """One guest machine: memory and one or more vCPUs. All methods are called from the thread that made it, but ``stop``.
+    """One guest machine: memory and one or more vCPUs. All methods are called from the thread that made it, but
+    ``stop``.
 
-    Guest addresses and sizes are bytes; ``map``, ``protect`` and ``unmap`` take whole pages. Methods for an action that the
-    capabilities do not declare may raise Unsupported.
+    Guest addresses and sizes are bytes; ``map``, ``protect`` and ``unmap`` take whole pages. Methods for an action that
+    the capabilities do not declare may raise Unsupported.
     """
 
     def map(
@@ -37,7 +38,7 @@ class Instance(Protocol):
         device: bool = False,
         guarded: bool = False,
     ) -> None:
-        """Show ``size`` bytes of ``memory`` from ``offset`` at guest ``address`` with ``permissions`` (letters of rwx)."""
+        """Show ``size`` bytes of ``memory`` from ``offset`` at guest ``address``; permissions are letters of rwx."""
         ...
 
     def protect(self, address: int, size: int, permissions: str) -> None: ...
@@ -53,7 +54,9 @@ class Instance(Protocol):
         ...
 
     def run(self, vcpu: int, budget: int, until: int | None) -> Exit:
-        """Run until an exit, until the PC is ``until`` (checked before each instruction), or for ``budget`` instructions."""
+        """Run until an exit, until the PC is ``until`` (checked before each instruction), or for ``budget``
+        instructions.
+        """
         ...
 
     def step(self, vcpu: int) -> Exit:
@@ -84,12 +87,17 @@ class BatchInstance(Protocol):
     """An Instance that also runs many single-run cases in one call. It maps the default regions by itself."""
 
     def run_batch(self, batch: Batch, progress: HostMemory) -> None:
-        """Run cases ``batch.done`` to the last; count each in ``batch.done`` and in the first 64-bit word of ``progress``."""
+        """Run cases ``batch.done`` to the last; count each in ``batch.done`` and in the first 64-bit word of
+        ``progress``.
+        """
         ...
 
 
 class Backend(Protocol):
-    """What the registry and the entry-point group ``assay64.backends`` hold. Making one is cheap and loads nothing native."""
+    """What the registry and the entry-point group ``assay64.backends`` hold.
+
+    Making one is cheap and loads nothing native.
+    """
 
     name: str
 
@@ -100,5 +108,8 @@ class Backend(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def create(self, environment: Environment, vcpus: int = 1) -> Instance:
-        """A new machine with no memory. Raises Unsupported for an environment or a number of vCPUs that it does not have."""
+        """A new machine with no memory.
+
+        Raises Unsupported for an environment or a number of vCPUs that it does not have.
+        """
         ...

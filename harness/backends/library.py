@@ -1,7 +1,7 @@
-"""Any shared library that meets assay64_backend.h, as a backend: ``--backend ./libmine.so`` and the built-in Dynarmic adapter.
+"""Any shared library that meets assay64_backend.h, as a backend: ``--backend ./libmine.so`` and the Dynarmic adapter.
 
-The structures below repeat the header's; the tests compare both, and cases/layout.py, with what a C compiler makes of them. A
-library can do anything to the process that loads it: only worker processes run guest code here.
+The structures below repeat the header's; the tests compare both, and cases/layout.py, with what a C compiler makes of
+them. A library can do anything to the process that loads it: only worker processes should run guest code here.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class LibraryError(Exception):
 
 
 class Library:
-    """A loaded library whose version and sizes are right. Raises BackendUnavailable when it cannot be used, in one line."""
+    """A loaded library whose version and sizes are right. Raises BackendUnavailable when it cannot be used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -129,7 +129,9 @@ class Library:
         except AttributeError:
             if not required:
                 return None
-            raise BackendUnavailable(f"{self.path} has no function assay64_{name}, which assay64_backend.h requires") from None
+            raise BackendUnavailable(
+                f"{self.path} has no function assay64_{name}, which assay64_backend.h requires"
+            ) from None
         function.argtypes = arguments
         function.restype = result
         return function
@@ -146,8 +148,8 @@ class Library:
         info: Info = pointer.contents
         if info.version != ABI_VERSION or info.size != ctypes.sizeof(Info):
             raise BackendUnavailable(
-                f"{self.path} was built for version {info.version} of assay64_backend.h (its assay64_info has {info.size} bytes); "
-                f"this assay64 has version {ABI_VERSION}: rebuild it"
+                f"{self.path} was built for version {info.version} of assay64_backend.h, with an assay64_info of "
+                f"{info.size} bytes; this assay64 has version {ABI_VERSION}: rebuild it"
             )
         expected = {
             "assay64_state": (info.state_size, STATE_DTYPE.itemsize),
@@ -158,7 +160,8 @@ class Library:
         for name, (theirs, ours) in expected.items():
             if theirs != ours:
                 raise BackendUnavailable(
-                    f"{self.path}: its struct {name} has {theirs} bytes, this assay64's has {ours}: rebuild it with this header"
+                    f"{self.path}: its struct {name} has {theirs} bytes, this assay64's has {ours}: "
+                    "rebuild it with this header"
                 )
 
     def _read_capabilities(self) -> Capabilities:
@@ -168,7 +171,9 @@ class Library:
         try:
             return msgspec.json.decode(text, type=Capabilities)
         except msgspec.MsgspecError as error:
-            raise BackendUnavailable(f"{self.path}: the capabilities that assay64_describe returns are wrong: {error}") from error
+            raise BackendUnavailable(
+                f"{self.path}: the capabilities that assay64_describe returns are wrong: {error}"
+            ) from error
 
 
 class LibraryInstance:
@@ -247,7 +252,7 @@ class LibraryInstance:
             raise LibraryError(f"{self._name}: {error}") from error
 
     def executed(self, vcpu: int) -> int:
-        """Instructions that the vCPU's last run or step completed; layout.EXECUTED_UNKNOWN when the library does not say."""
+        """Instructions that the vCPU's last run or step completed, or layout.EXECUTED_UNKNOWN."""
         return int(self._exits[vcpu]["executed"])
 
     def notify_code(self, address: int, size: int) -> None:
@@ -336,13 +341,15 @@ class LibraryBatchInstance(LibraryInstance):
     def _map_regions(self) -> tuple[HostMemory, HostMemory]:
         if self._regions is None:
             self._regions = HostMemory(CODE_REGION[1]), HostMemory(DATA_REGION[1])
-        for memory, (address, size), permissions in zip(self._regions, (CODE_REGION, DATA_REGION), ("rx", "rw"), strict=True):
+        for memory, (address, size), permissions in zip(
+            self._regions, (CODE_REGION, DATA_REGION), ("rx", "rw"), strict=True
+        ):
             self.map(address, memory, 0, size, permissions)
         return self._regions
 
 
 class LibraryBackend:
-    """The library at ``path``. ``settings`` are further lines of its configuration, for what only this library knows."""
+    """The library at ``path``. ``settings`` are further lines of its configuration, which only this library knows."""
 
     def __init__(self, path: Path | str, settings: Mapping[str, int | str] | None = None) -> None:
         self.path = Path(path)

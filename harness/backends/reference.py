@@ -60,7 +60,9 @@ class ReferenceInstance(OptionalActions):
 
     def __init__(self, environment: Environment, vcpus: int, chooser: Chooser | None = None) -> None:
         if environment.model not in model_names():
-            raise Unsupported(f"the reference has no CPU model {environment.model!r} (it has {', '.join(model_names())})")
+            raise Unsupported(
+                f"the reference has no CPU model {environment.model!r} (it has {', '.join(model_names())})"
+            )
         controls = Controls(
             SCTLR_EL1=environment.sctlr_el1,
             top_byte_ignore=environment.top_byte_ignore,
@@ -135,7 +137,9 @@ class ReferenceInstance(OptionalActions):
             _known(registers[f"PSTATE.{flag}"][0]) << position
             for position, flag in enumerate("VCZN", PSTATE_FIELDS["nzcv"][0])
         )
-        pstate |= sum(_known(registers[f"PSTATE.{name}"][0]) << PSTATE_FIELDS[field][0] for field, name in _PSTATE.items())
+        pstate |= sum(
+            _known(registers[f"PSTATE.{name}"][0]) << PSTATE_FIELDS[field][0] for field, name in _PSTATE.items()
+        )
         state["pstate"] = pstate | _known(registers["PSTATE.EL"][0]) << 2 | _known(registers["PSTATE.SP"][0])
         for name in ("pc", "fpcr", "fpsr", *THREAD):
             state[name] = _known(registers[name.upper()][0])
@@ -209,7 +213,20 @@ class ReferenceBackend:
             features=frozenset({"FEAT_CRC32"}),
             vcpus=64,
             actions=frozenset(
-                "run step write protect map unmap alias notify_code set_breakpoint clear_breakpoint stop_request schedule".split()
+                [
+                    "run",
+                    "step",
+                    "write",
+                    "protect",
+                    "map",
+                    "unmap",
+                    "alias",
+                    "notify_code",
+                    "set_breakpoint",
+                    "clear_breakpoint",
+                    "stop_request",
+                    "schedule",
+                ]
             ),
             exclusive_monitor=ExclusiveMonitor.ARCHITECTURAL,
         )

@@ -87,7 +87,7 @@ def _from_module(name: str) -> Backend:
     except Exception as error:
         raise UsageError(f"backend {name!r}: importing {where} failed: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
-        close = difflib.get_close_matches(attribute, dir(module), n=1)
+        close = difflib.get_close_matches(attribute, dir(module), n=1, cutoff=0.5)
         raise UsageError(
             f"backend {name!r}: {where} has no {attribute}" + (f"; did you mean {close[0]}?" if close else "")
         )

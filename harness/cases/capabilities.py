@@ -1,4 +1,7 @@
-"""What a backend says it can do. The suites choose by it, and assay64 check-backend holds it against what the backend does."""
+"""What a backend says it can do.
+
+The suites choose by it, and assay64 check-backend holds it against what the backend does.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ import msgspec
 class ExclusiveMonitor(StrEnum):
     """How a backend decides whether a store-exclusive succeeds.
 
-    ``architectural``: by address and intervening stores, as Arm describes; ``value``: by comparing the loaded value, so that ABA
-    goes unnoticed; ``hardware``: a real monitor, which may also fail spuriously; ``none``: exclusives are not implemented.
+    ``architectural``: by address and intervening stores, as Arm describes; ``value``: by comparing the loaded value, so
+    that ABA goes unnoticed; ``hardware``: a real monitor, which may also fail spuriously; ``none``: exclusives are not
+    implemented.
     """
 
     ARCHITECTURAL = "architectural"
@@ -23,8 +27,8 @@ class ExclusiveMonitor(StrEnum):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Declared by a backend as data.
 
-    ``features`` are the FEAT_* beyond Armv8.0 with FP and AdvSIMD. ``actions`` names the actions of case.py that it executes
-    (``run`` is always there). ``fixed`` maps a field of Environment to the only value this backend has for it.
+    ``features`` are the FEAT_* beyond Armv8.0 with FP and AdvSIMD. ``actions`` names the actions of case.py that it
+    executes (``run`` is always there). ``fixed`` maps a field of Environment to the only value this backend has for it.
     ``distinguishes_undefined`` is false when UNDEFINED and "not implemented" arrive as the same exit (``declined``).
     ``page_size`` is the smallest unit that it can map, in bytes; ``code_cache_size`` bytes, 0 when there is none.
     """

@@ -1,4 +1,5 @@
-"""A case: everything that a run on a backend needs, as plain data. A single instruction is the case with one vCPU and one run.
+"""A case: everything that a run on a backend needs, as plain data. A single instruction is the case with one vCPU and
+one run.
 
 The types here are the file format, the token's contents and the journal's record. They know no backend and no judge.
 """
@@ -6,6 +7,7 @@ The types here are the file format, the token's contents and the journal's recor
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import pairwise
 
 import msgspec
 
@@ -19,8 +21,8 @@ STACK_POINTER = DATA_REGION[0] + DATA_REGION[1] // 2
 REGION_ALIGNMENT = 0x1_0000
 PAGE_SIZE = 0x1000
 
-# What Linux gives a process at EL0: stack alignment checked, no strict alignment, cache maintenance, CTR_EL0, DC ZVA, WFE and WFI
-# allowed (SA, SA0, DZE, UCT, nTWI, nTWE, UCI), with the MMU and the caches on; floating point not trapped.
+# What Linux gives a process at EL0: stack alignment checked, no strict alignment, cache maintenance, CTR_EL0, DC ZVA,
+# WFE and WFI allowed (SA, SA0, DZE, UCT, nTWI, nTWE, UCI), with the MMU and the caches on; floating point not trapped.
 SCTLR_EL1 = 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 12 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 18 | 1 << 26
 CPACR_EL1 = 3 << 20
 
@@ -67,11 +69,11 @@ class MemoryType(StrEnum):
 class Region(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A range of guest addresses over a piece of memory.
 
-    ``address`` and ``size`` are in bytes and whole pages; regions are aligned to 64 KiB by default because hosts have pages of up
-    to that size, and a smaller alignment needs a backend with smaller pages. Two regions with the same ``backing`` are aliases:
-    ``offset`` says where in the backing they begin. ``permissions`` are letters of ``rwx`` at EL0; ``el1_permissions`` at EL1
-    (the same unless given). ``contents`` are (offset in the region, bytes in hexadecimal); the rest is zero, or the
-    pseudo-random bytes that ``fill`` seeds.
+    ``address`` and ``size`` are in bytes and whole pages; regions are aligned to 64 KiB by default because hosts have
+    pages of up to that size, and a smaller alignment needs a backend with smaller pages. Two regions with the same
+    ``backing`` are aliases: ``offset`` says where in the backing they begin. ``permissions`` are letters of ``rwx`` at
+    EL0; ``el1_permissions`` at EL1 (the same unless given). ``contents`` are (offset in the region, bytes in
+    hexadecimal); the rest is zero, or the pseudo-random bytes that ``fill`` seeds.
     """
 
     address: int
@@ -88,7 +90,13 @@ class Region(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
 
     def __post_init__(self) -> None:
         where = f"region at {self.address:#x}"
-        if self.size <= 0 or self.address % PAGE_SIZE or self.size % PAGE_SIZE or self.offset % PAGE_SIZE or self.offset < 0:
+        if (
+            self.size <= 0
+            or self.address % PAGE_SIZE
+            or self.size % PAGE_SIZE
+            or self.offset % PAGE_SIZE
+            or self.offset < 0
+        ):
             raise ValueError(f"{where}: address, size and offset are whole pages of {PAGE_SIZE:#x} bytes")
         if self.address < 0 or self.address + self.size > MASK64 + 1:
             raise ValueError(f"{where}: it does not fit into 64 bits of address")
@@ -108,11 +116,13 @@ def from_hex(text: str, where: str) -> bytes:
         raise ValueError(f"{where}: {text[:20]!r} is not a row of hexadecimal bytes") from None
 
 
-class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="action"):
+class Action(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="action"
+):
     """One step of a case's script. The subclasses are all there are."""
 
 
-class Run(Action, tag="run"):
+class Run(Action, frozen=True, tag="run"):
     """Run a vCPU until it leaves by itself, reaches ``until``, or has executed ``budget`` instructions.
 
     ``until`` None is the first address behind the case's code.
@@ -127,13 +137,13 @@ class Run(Action, tag="run"):
             raise ValueError(f"budget {self.budget}: at least one instruction")
 
 
-class Step(Action, tag="step"):
+class Step(Action, frozen=True, tag="step"):
     """Execute one instruction by the backend's own single step."""
 
     vcpu: int = 0
 
 
-class WriteMemory(Action, tag="write"):
+class WriteMemory(Action, frozen=True, tag="write"):
     """Write bytes (hexadecimal) from outside, as a debugger or another device would."""
 
     address: int
@@ -143,22 +153,22 @@ class WriteMemory(Action, tag="write"):
         from_hex(self.bytes, f"write to {self.address:#x}")
 
 
-class Protect(Action, tag="protect"):
+class Protect(Action, frozen=True, tag="protect"):
     address: int
     size: int
     permissions: str
 
 
-class Map(Action, tag="map"):
+class Map(Action, frozen=True, tag="map"):
     region: Region
 
 
-class Unmap(Action, tag="unmap"):
+class Unmap(Action, frozen=True, tag="unmap"):
     address: int
     size: int
 
 
-class Alias(Action, tag="alias"):
+class Alias(Action, frozen=True, tag="alias"):
     """Map the memory of ``address`` a second time at ``at``."""
 
     address: int
@@ -167,32 +177,32 @@ class Alias(Action, tag="alias"):
     permissions: str = "rw"
 
 
-class NotifyCode(Action, tag="notify_code"):
+class NotifyCode(Action, frozen=True, tag="notify_code"):
     """Tell the backend that code in this range may have changed."""
 
     address: int
     size: int
 
 
-class SetBreakpoint(Action, tag="set_breakpoint"):
+class SetBreakpoint(Action, frozen=True, tag="set_breakpoint"):
     address: int
 
 
-class ClearBreakpoint(Action, tag="clear_breakpoint"):
+class ClearBreakpoint(Action, frozen=True, tag="clear_breakpoint"):
     address: int
 
 
-class SetWatchpoint(Action, tag="set_watchpoint"):
+class SetWatchpoint(Action, frozen=True, tag="set_watchpoint"):
     address: int
     size: int = 8
     access: str = "rw"
 
 
-class ClearWatchpoint(Action, tag="clear_watchpoint"):
+class ClearWatchpoint(Action, frozen=True, tag="clear_watchpoint"):
     address: int
 
 
-class StopRequest(Action, tag="stop_request"):
+class StopRequest(Action, frozen=True, tag="stop_request"):
     """Run a vCPU and ask it to stop from another thread after ``delay_us`` microseconds."""
 
     vcpu: int = 0
@@ -200,14 +210,14 @@ class StopRequest(Action, tag="stop_request"):
     budget: int = 1 << 40
 
 
-class Schedule(Action, tag="schedule"):
+class Schedule(Action, frozen=True, tag="schedule"):
     """Interleave vCPUs: (vcpu, instructions) in turn. A vCPU that has left, or reached ``until``, is passed over."""
 
     turns: tuple[tuple[int, int], ...]
     until: int | None = None
 
 
-class FreeRun(Action, tag="free_run"):
+class FreeRun(Action, frozen=True, tag="free_run"):
     """Run these vCPUs at once, each in a thread of its own, until each has left or spent ``budget`` instructions."""
 
     vcpus: tuple[int, ...]
@@ -235,7 +245,10 @@ AnyAction = (
 
 
 class Observe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is compared. ``ignore`` names registers, or ``memory`` or ``exit.address``, that the case does not ask about."""
+    """What is compared.
+
+    ``ignore`` names registers, or ``memory`` or ``exit.address``, that the case does not ask about.
+    """
 
     ignore: tuple[str, ...] = ()
 
@@ -249,8 +262,8 @@ DEFAULT_REGIONS = (
 class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A script for one or several vCPUs. ``permitted`` None: the reference supplies what Arm permits.
 
-    ``code`` are A64 words at ``code_address``; every vCPU starts there unless its state gives a PC. The regions' fill and contents
-    are laid first, the code over them.
+    ``code`` are A64 words at ``code_address``; every vCPU starts there unless its state gives a PC. The regions' fill
+    and contents are laid first, the code over them.
     """
 
     version: int = 1
@@ -275,7 +288,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         if self.code_address % 4 or not 0 <= self.code_address <= MASK64:
             raise ValueError(f"code_address {self.code_address:#x}: a multiple of 4 in 64 bits")
         spans = sorted((region.address, region.address + region.size) for region in self.regions)
-        for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+        for (_, end), (start, _) in pairwise(spans):
             if start < end:
                 raise ValueError(f"regions overlap at {start:#x}")
         if self.code and not any(start <= self.code_address and self.end <= end for start, end in spans):

@@ -67,7 +67,7 @@ def dump_case(case: Case, *, compact: bool = False) -> str:
     return json.dumps(raw, separators=(",", ":")) if compact else json.dumps(raw, indent=2)
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, *, hexadecimal: bool = True) -> Any:
     """``value`` (of any type of this package) as JSON's types, large integers as hexadecimal strings."""
 
     def walk(node: Any) -> Any:
@@ -77,9 +77,8 @@ def plain(value: Any) -> Any:
             return sorted(map(walk, cast(set[Any], node)))
         if isinstance(node, list | tuple):
             return [walk(item) for item in cast(list[Any], node)]
-        if isinstance(node, int) and not isinstance(node, bool) and abs(node) >= SMALLEST_HEXADECIMAL:
-            return f"{node:#x}"
-        return node
+        large = isinstance(node, int) and not isinstance(node, bool) and abs(node) >= SMALLEST_HEXADECIMAL
+        return f"{node:#x}" if hexadecimal and large else node
 
     return walk(msgspec.to_builtins(value, str_keys=True))
 

@@ -1,7 +1,7 @@
 """The columnar form: states, exits and changed memory as numpy structured arrays with the layout of assay64_backend.h.
 
-Backends read and write these records; a million single-run cases are a few arrays. The offsets are checked against the C header in
-the tests, so that the two cannot drift.
+Backends read and write these records; a million single-run cases are a few arrays. The offsets are checked against the
+C header in the tests, so that the two cannot drift.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ StateRecord = npt.NDArray[Any]  # shape (), dtype STATE_DTYPE
 class Batch:
     """n single-run cases over the same memory: the default code region and the default data region.
 
-    ``code`` has shape (n, w) and ``code_words`` says how many of the w words each case has; the rest of a row is ignored. Every
-    case starts from ``initial`` (n,) with the data region as ``fill`` makes it (see memory.py), stops at the end of its code, after
-    ``budget`` instructions, or by an exit. The backend fills ``final``, ``exits`` and the first ``n_changes`` rows of ``changes``,
-    in the order of the cases. ``done`` counts finished cases.
+    ``code`` has shape (n, w) and ``code_words`` says how many of the w words each case has; the rest of a row is
+    ignored. Every case starts from ``initial`` (n,) with the data region as ``fill`` makes it (see memory.py), stops at
+    the end of its code, after ``budget`` instructions, or by an exit. The backend fills ``final``, ``exits`` and the
+    first ``n_changes`` rows of ``changes``, in the order of the cases. ``done`` counts finished cases.
     """
 
     code: npt.NDArray[np.uint32]
@@ -135,7 +135,9 @@ def unpack_state(record: StateRecord) -> State:
     fields = {name: pstate >> low & (1 << width) - 1 for name, (low, width) in PSTATE_FIELDS.items()}
     nzcv = fields.pop("nzcv")
     keys = {
-        name: low | high << 64 for name, (low, high) in zip(PAC_KEYS, record["keys"].tolist(), strict=True) if low or high
+        name: low | high << 64
+        for name, (low, high) in zip(PAC_KEYS, record["keys"].tolist(), strict=True)
+        if low or high
     }
     return State(
         blocks=(
@@ -151,14 +153,14 @@ def unpack_state(record: StateRecord) -> State:
     )
 
 
-def pack_exit(exit: Exit, executed: int = EXECUTED_UNKNOWN) -> npt.NDArray[Any]:
+def pack_exit(ended: Exit, executed: int = EXECUTED_UNKNOWN) -> npt.NDArray[Any]:
     record = np.zeros((), EXIT_DTYPE)
     record["kind"], record["access"], record["fault"] = (
-        _KIND[exit.kind],
-        ACCESSES.index(exit.access),
-        FAULTS.index(exit.fault),
+        _KIND[ended.kind],
+        ACCESSES.index(ended.access),
+        FAULTS.index(ended.fault),
     )
-    record["immediate"], record["address"], record["executed"] = exit.immediate, exit.address, executed
+    record["immediate"], record["address"], record["executed"] = ended.immediate, ended.address, executed
     return record
 
 
@@ -166,7 +168,9 @@ def unpack_exit(record: npt.NDArray[Any]) -> Exit:
     """The exit that a record holds. ValueError when a backend wrote a number that is no kind, access or fault."""
     kind, access, fault = int(record["kind"]), int(record["access"]), int(record["fault"])
     if kind >= len(EXIT_KINDS) or access >= len(ACCESSES) or fault >= len(FAULTS):
-        raise ValueError(f"the backend reported an exit that does not exist (kind {kind}, access {access}, fault {fault})")
+        raise ValueError(
+            f"the backend reported an exit that does not exist (kind {kind}, access {access}, fault {fault})"
+        )
     return Exit(
         kind=EXIT_KINDS[kind],
         access=ACCESSES[access],

@@ -1,7 +1,7 @@
 """The host's side of guest memory: page-aligned buffers that the harness owns and every backend maps.
 
-Because the harness owns the bytes, it writes, compares and restores memory without asking the backend, and an alias is one buffer
-mapped twice. A buffer can be shared with a child process through its file descriptor.
+Because the harness owns the bytes, it writes, compares and restores memory without asking the backend, and an alias is
+one buffer mapped twice. A buffer can be shared with a child process through its file descriptor.
 """
 
 from __future__ import annotations

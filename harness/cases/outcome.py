@@ -94,7 +94,7 @@ class MemoryChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One exit for each action that executes, the final state of every vCPU, and the memory that changed, by address."""
+    """An exit for each action that executes, the final state of every vCPU, the memory that changed."""
 
     exits: tuple[Exit, ...] = ()
     states: tuple[State, ...] = ()
@@ -104,8 +104,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 class Unknown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The parts of a permitted outcome that Arm leaves UNKNOWN, and that are therefore not compared.
 
-    ``registers`` maps a register to the mask of its unknown bits, for each vCPU; ``memory`` lists (address, size in bytes);
-    ``exit_fields`` names fields of Exit (``address``, ``fault``, ``access``) for each action.
+    ``registers`` maps a register to the mask of its unknown bits, for each vCPU; ``memory`` lists (address, size in
+    bytes); ``exit_fields`` names fields of Exit (``address``, ``fault``, ``access``) for each action.
     """
 
     registers: tuple[dict[str, int], ...] = ()
@@ -133,7 +133,9 @@ class VerdictKind(StrEnum):
 
 
 class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One field that differs: its name (``x0``, ``nzcv``, ``exit``, ``memory 0x20000000``), both values as text, a remark."""
+    """One field that differs: its name (``x0``, ``nzcv``, ``exit``, ``memory 0x20000000``), both values as text, a
+    remark.
+    """
 
     field: str
     expected: str
@@ -144,9 +146,9 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the judge says of one case on one backend.
 
-    ``differences`` are against the nearest permitted outcome. ``detail`` is the reason of an unsupported, crash, hang or error;
-    ``deviation`` the identifier of the known deviation. ``indistinct`` marks a match that could not tell UNDEFINED from "not
-    implemented".
+    ``differences`` are against the nearest permitted outcome. ``detail`` is the reason of an unsupported, crash, hang
+    or error; ``deviation`` the identifier of the known deviation. ``indistinct`` marks a match that could not tell
+    UNDEFINED from "not implemented".
     """
 
     kind: VerdictKind

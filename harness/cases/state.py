@@ -1,4 +1,5 @@
-"""What a case says of the machine before it runs: tagged blocks of registers that list only what differs from the default.
+"""What a case says of the machine before it runs: tagged blocks of registers that list only what differs from the
+default.
 
 This module knows names, ranges and defaults. It knows nothing of how a backend stores a register: layout.py does.
 """
@@ -30,7 +31,8 @@ PSTATE_FIELDS: Mapping[str, tuple[int, int]] = {
     "mode": (0, 5),
 }
 
-# Writable bits of FPCR and FPSR in the models that we have: AHP DN FZ RMode FZ16 (AFP's NEP, AH, FIZ); QC IDC IXC UFC OFC DZC IOC.
+# Writable bits of FPCR and FPSR in the models that we have: AHP DN FZ RMode FZ16 (AFP's NEP, AH, FIZ); QC IDC IXC UFC
+# OFC DZC IOC.
 FPCR_MASK = 0x07F8_0007
 FPSR_MASK = 0x0800_009F
 
@@ -106,7 +108,10 @@ _BLOCKS: Mapping[str, type[Block]] = {"general": General, "simd": Simd, "system"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One vCPU's registers as blocks. A block that is absent, or a register that a block does not list, has its default."""
+    """One vCPU's registers as blocks.
+
+    A block that is absent, or a register that a block does not list, has its default.
+    """
 
     blocks: tuple[Block, ...] = ()
 
@@ -132,7 +137,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 
     @staticmethod
     def of(**registers: int | None) -> State:
-        """``State.of(x1=5, sp=..., v0=..., nzcv=..., fpcr=..., btype=..., apia=...)``: negative values are two's complement.
+        """``State.of(x1=5, sp=..., v0=..., nzcv=..., fpcr=..., btype=..., apia=...)``: negative values are two's
+        complement.
 
         Raises UsageError for a name that is no register and for a value that does not fit.
         """
@@ -194,6 +200,8 @@ def locate(name: str) -> tuple[str, str, int | str | None, int]:
             return "system", "keys", name, MASK128
         case _ if name in PSTATE_FIELDS:
             return "system", name, None, (1 << PSTATE_FIELDS[name][1]) - 1
+        case _:
+            pass
     raise UsageError(
         f"no register is called {name!r}: there are x0-x30, sp, pc, nzcv, v0-v31, fpcr, fpsr, "
         f"{', '.join([f for f in PSTATE_FIELDS if f != 'nzcv'])}, {', '.join(THREAD)}, {', '.join(PAC_KEYS)}, event_register"

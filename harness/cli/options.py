@@ -17,7 +17,8 @@ Backends = Annotated[
         "--backend",
         "-b",
         metavar="NAME",
-        help="Backend to use; may be repeated: an installed one, a shared library (./libmine.so), or package.module:NAME. "
+        help="Backend to use; may be repeated: an installed one, a shared library (./libmine.so) or "
+        "package.module:NAME. "
         "Default: every backend that is available here.",
     ),
 ]

@@ -99,6 +99,11 @@ class Worker:
         assert self._capabilities is not None
         return self._capabilities
 
+    @property
+    def process_id(self) -> int:
+        """The child process's id; it changes after a crash or a hang."""
+        return self._started().process_id
+
     def execute(self, case: Case) -> Result:
         return next(self.run([case]))
 
@@ -258,6 +263,10 @@ class _Process:
         self._listener.start()
         # Runs at exit too, so that no worker outlives the harness.
         self._end = weakref.finalize(self, _end, self._child)
+
+    @property
+    def process_id(self) -> int:
+        return self._child.pid
 
     def write(self, data: bytes) -> None:
         assert self._child.stdin is not None

@@ -1,4 +1,4 @@
-"""The types of a run's records and their files: ``run.json`` and ``checks*.jsonl`` and ``tests*.jsonl`` in one directory.
+"""A run's records and their files: ``run.json``, ``checks*.jsonl`` and ``tests*.jsonl`` in one directory.
 
 Every process of a run appends lines to files of its own and flushes each, so that nothing that was judged is lost when
 one is killed. Nothing here knows pytest or a backend.
@@ -61,7 +61,7 @@ class CheckRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class TestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One test as pytest saw it. ``error`` is the text of a failure that is no verdict: a fault of the suite or the harness."""
+    """One test as pytest saw it. ``error`` is a failure that is no verdict: a fault of the suite or the harness."""
 
     __test__ = False
 

@@ -22,7 +22,7 @@ NOT_SPECIFIED = "no instruction of the specification"
 
 
 class Described(NamedTuple):
-    """A word as people see it: ``title`` as the Arm ARM heads its page, ``source`` the file and line of its definition."""
+    """A word as people see it: ``title`` as in the Arm ARM, ``source`` the file and line of its definition."""
 
     word: int
     text: str
@@ -62,21 +62,17 @@ def failure_report(
     sources = dict.fromkeys(one.source for one in described if one.source)
     lines += [_line("rule" if index == 0 else "", source) for index, source in enumerate(sources)]
     origin = _origin(case, before_shrinking)
-    if origin or seed:
-        lines.append(
-            _line(
-                "shrunk" if origin else "seed",
-                "   ".join(filter(None, (origin, f"seed {seed}" if origin and seed else seed))),
-            )
-        )
+    if origin:
+        lines.append(_line("shrunk", f"{origin}   seed {seed}" if seed else origin))
+    elif seed:
+        lines.append(_line("seed", seed))
     lines.append(_line("replay", replay_command(token, backend)))
     return "\n".join(line.rstrip() for line in lines)
 
 
 def replay_command(token: str, backend: str) -> str:
-    # Always quoted, as people copy tokens into shells with other rules about @ and commas.
-    quoted = token if "'" in token else f"'{token}'"
-    return f"assay64 replay {shlex.quote(token) if quoted == token else quoted} --backend {shlex.quote(backend)}"
+    # Tokens hold no quotes; shells differ in what they do with @, commas and =, so they are always quoted.
+    return f"assay64 replay '{token}' --backend {shlex.quote(backend)}"
 
 
 def registers_text(state: State) -> list[str]:

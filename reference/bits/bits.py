@@ -1,20 +1,19 @@
 """Bits: a bit vector of a fixed width, the type in which the specification is written.
 
-The operators are those of Arm's pseudocode: ``x[hi:lo]`` is x<hi:lo>, ``x[i]`` is x<i>, ``a @ b`` is a:b, ``~x`` is NOT(x). The
-operands of an operator have one width; a Python int beside a Bits takes its width and must fit. Comparisons are unsigned and give
-one bit. ``if`` on a one-bit value branches (an engine that traces explores both sides); ``If`` selects without branching.
+The operators are those of Arm's pseudocode: ``x[hi:lo]`` is x<hi:lo>, ``x[i]`` is x<i>, ``a @ b`` is a:b, ``~x`` is
+NOT(x). The operands of an operator have one width; a Python int beside a Bits takes its width and must fit. Comparisons
+are unsigned and give one bit. ``if`` on a one-bit value branches (an engine that traces explores both sides); ``If``
+selects without branching.
 
-A value is one of several carriers. Constant holds a Python int: golden execution. Others (an UNKNOWN value, a node of a traced
-graph) subclass Bits, rank above Constant, and build the result of an operation that one of them takes part in.
+A value is one of several carriers. Constant holds a Python int: golden execution. Others (an UNKNOWN value, a node of a
+traced graph) subclass Bits, rank above Constant, and build the result of an operation that one of them takes part in.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar, overload
+from typing import Any, ClassVar, overload
 
 from assay64.reference.bits.primitives import PRIMITIVES, mask
-
-Operand = "Bits | int"
 
 
 class Bits:
@@ -30,7 +29,10 @@ class Bits:
         raise NotImplementedError
 
     def like(self, value: Bits | int) -> Bits:
-        """``value`` as an operand beside this one. TypeError for another width, ValueError for an int that does not fit."""
+        """``value`` as an operand beside this one.
+
+        TypeError for another width, ValueError for an int that does not fit.
+        """
         if isinstance(value, Bits):
             if value.width != self.width:
                 raise TypeError(f"operands of {self.width} and {value.width} bits")
@@ -150,7 +152,10 @@ class Bits:
         raise NotImplementedError
 
     def __int__(self) -> int:
-        """The value as a Python int: for what shapes the definition (a size, a loop). An engine that traces splits cases here."""
+        """The value as a Python int: for what shapes the definition (a size, a loop).
+
+        An engine that traces splits cases here.
+        """
         raise NotImplementedError
 
 
@@ -200,9 +205,6 @@ def apply(operation: str, width: int, *operands: Any) -> Bits:
     return carrier.build(operation, width, operands)
 
 
-B = TypeVar("B", bound=Bits)
-
-
 @overload
 def If(condition: Bits, then: Bits, otherwise: Bits | int) -> Bits: ...
 @overload
@@ -211,6 +213,10 @@ def If(condition: Bits, then: Bits | int, otherwise: Bits | int) -> Bits:
     """``then`` where the one-bit ``condition`` holds, else ``otherwise``; both are computed."""
     if condition.width != 1:
         raise TypeError(f"a condition of {condition.width} bits")
-    a = then if isinstance(then, Bits) else otherwise.like(then)  # type: ignore[union-attr]  # one of the two is a Bits: see the overloads
-    b = a.like(otherwise)
+    if isinstance(then, Bits):
+        a, b = then, then.like(otherwise)
+    elif isinstance(otherwise, Bits):
+        a, b = otherwise.like(then), otherwise
+    else:
+        raise TypeError(f"If between {then} and {otherwise}: neither has a width")
     return apply("select", a.width, condition, a, b)

@@ -1,8 +1,8 @@
 """Int: an integer with a static range, so that nobody chooses the width of an intermediate result by hand.
 
-``UInt(x)`` and ``SInt(x)`` read a bit vector as Arm's pseudocode does. ``+``, ``-``, ``*`` and negation widen the range; comparisons
-are of the integers themselves; ``i[63:0]`` makes Bits again (of as many bits as asked, the sign repeated). The value is carried as
-Bits in two's complement, so every engine that has Bits has Int.
+``UInt(x)`` and ``SInt(x)`` read a bit vector as Arm's pseudocode does. ``+``, ``-``, ``*`` and negation widen the
+range; comparisons are of the integers themselves; ``i[63:0]`` makes Bits again (of as many bits as asked, the sign
+repeated). The value is carried as Bits in two's complement, so every engine that has Bits has Int.
 """
 
 from __future__ import annotations

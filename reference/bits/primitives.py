@@ -1,7 +1,8 @@
 """The primitive operations on bit vectors, and their meaning as Python integers: the golden semantics.
 
-Every engine is one table over these names. An entry takes the result's width in bits and its operands; an operand is anything with
-``width`` and ``value``, or a plain int where the operation is parametrised (the low bit of a slice, a lane's size).
+Every engine is one table over these names. An entry takes the result's width in bits and its operands; an operand is
+anything with ``width`` and ``value``, or a plain int where the operation is parametrised (the low bit of a slice, a
+lane's size).
 """
 
 from __future__ import annotations
@@ -37,15 +38,19 @@ def _reverse_lanes(width: int, value: int, lane: int) -> int:
     return result
 
 
-C = Carrier
+UNARY: Mapping[str, Callable[[int, Carrier], int]] = {
+    "zero_extend": lambda n, a: a.value,
+    "sign_extend": lambda n, a: signed(a.width, a.value) & mask(n),
+    "count_leading_zeros": lambda n, a: a.width - a.value.bit_length(),
+    "count_ones": lambda n, a: a.value.bit_count(),
+}
 
-PRIMITIVES: Mapping[str, Callable[..., int]] = {
+BINARY: Mapping[str, Callable[[int, Carrier, Carrier], int]] = {
     "add": lambda n, a, b: (a.value + b.value) & mask(n),
     "sub": lambda n, a, b: (a.value - b.value) & mask(n),
     "mul": lambda n, a, b: (a.value * b.value) & mask(n),
     # Unsigned division rounds towards zero; a zero divisor gives zero, as UDIV does.
     "udiv": lambda n, a, b: a.value // b.value if b.value else 0,
-    "urem": lambda n, a, b: a.value % b.value if b.value else a.value,
     "and": lambda n, a, b: a.value & b.value,
     "or": lambda n, a, b: a.value | b.value,
     "xor": lambda n, a, b: a.value ^ b.value,
@@ -56,12 +61,18 @@ PRIMITIVES: Mapping[str, Callable[..., int]] = {
     "eq": lambda n, a, b: int(a.value == b.value),
     "ult": lambda n, a, b: int(a.value < b.value),
     "slt": lambda n, a, b: int(signed(a.width, a.value) < signed(b.width, b.value)),
-    "select": lambda n, c, a, b: a.value if c.value else b.value,
-    "zero_extend": lambda n, a: a.value,
-    "sign_extend": lambda n, a: signed(a.width, a.value) & mask(n),
-    "slice": lambda n, a, low: (a.value >> low) & mask(n),
     "concat": lambda n, a, b: a.value << b.width | b.value,
-    "count_leading_zeros": lambda n, a: a.width - a.value.bit_length(),
-    "count_ones": lambda n, a: a.value.bit_count(),
+}
+
+# The last operand is a plain int.
+PARAMETRISED: Mapping[str, Callable[[int, Carrier, int], int]] = {
+    "slice": lambda n, a, low: (a.value >> low) & mask(n),
     "reverse_lanes": lambda n, a, lane: _reverse_lanes(n, a.value, lane),
 }
+
+
+def _select(width: int, condition: Carrier, then: Carrier, otherwise: Carrier) -> int:
+    return then.value if condition.value else otherwise.value
+
+
+PRIMITIVES: Mapping[str, Callable[..., int]] = {**UNARY, **BINARY, **PARAMETRISED, "select": _select}

@@ -1,7 +1,8 @@
-"""UNKNOWN values: bits that Arm leaves open, carried through the arithmetic, so that a comparison can leave out just those.
+"""UNKNOWN values: bits that Arm leaves open, carried through the arithmetic, so that a comparison can leave out just
+those.
 
-Known bits stay known where the operation allows it (masks, slices, concatenation, the low end of a sum); where it does not, the
-result is UNKNOWN as a whole. Nothing may be decided by an UNKNOWN bit: ``if`` on one raises UnknownDecision.
+Known bits stay known where the operation allows it (masks, slices, concatenation, the low end of a sum); where it does
+not, the result is UNKNOWN as a whole. Nothing may be decided by an UNKNOWN bit: ``if`` on one raises UnknownDecision.
 """
 
 from __future__ import annotations
@@ -52,33 +53,31 @@ def unknown_mask(value: Bits) -> int:
 
 def _propagate(operation: str, width: int, operands: tuple[Any, ...]) -> int:
     masks = [unknown_mask(operand) if isinstance(operand, Bits) else 0 for operand in operands]
-    first, second = operands[0], operands[1] if len(operands) > 1 else None
-    match operation:
-        case "xor":
+    match operation, operands:
+        case "xor", _:
             return masks[0] | masks[1]
-        case "and":
+        case "and", (first, second):
             return (masks[0] | masks[1]) & (masks[0] | first.value) & (masks[1] | second.value)
-        case "or":
-            zeros = (mask(width) & ~first.value, mask(width) & ~second.value)
-            return (masks[0] | masks[1]) & (masks[0] | zeros[0]) & (masks[1] | zeros[1])
-        case "slice":
-            return masks[0] >> second & mask(width)
-        case "concat":
+        case "or", (first, second):
+            return (masks[0] | masks[1]) & ~(first.value & ~masks[0]) & ~(second.value & ~masks[1])
+        case "slice", (_, low):
+            return masks[0] >> low & mask(width)
+        case "concat", (_, second):
             return masks[0] << second.width | masks[1]
-        case "zero_extend":
+        case "zero_extend", _:
             return masks[0]
-        case "sign_extend":
+        case "sign_extend", (first,):
             return signed(first.width, masks[0]) & mask(width)
-        case "select" if not masks[0]:
-            return masks[1] if first.value else masks[2]
-        case "add" | "sub" | "mul":
+        case "select", (condition, _, _) if not masks[0]:
+            return masks[1] if condition.value else masks[2]
+        case (("add" | "sub" | "mul"), _):
             both = masks[0] | masks[1]
             return mask(width) & ~mask((both & -both).bit_length() - 1) if both else 0
-        case "shl" if not masks[1]:
-            return masks[0] << second.value & mask(width)
-        case "lshr" if not masks[1]:
-            return masks[0] >> second.value
-        case "reverse_lanes":
-            return PRIMITIVES[operation](width, Constant(width, masks[0]), second)
+        case "shl", (_, amount) if not masks[1]:
+            return masks[0] << amount.value & mask(width)
+        case "lshr", (_, amount) if not masks[1]:
+            return masks[0] >> amount.value
+        case "reverse_lanes", (_, lane):
+            return PRIMITIVES[operation](width, Constant(width, masks[0]), lane)
         case _:
             return mask(width) if any(masks) else 0

@@ -1,6 +1,7 @@
 """The decoder: a decision tree generated from the definitions' patterns, cached for the user by the patterns' hash.
 
-Three answers: a definition; a definition whose should-be bits are violated (``violations`` is not zero); nothing (UNDEFINED).
+Three answers: a definition; a definition whose should-be bits are violated (``violations`` is not zero); nothing
+(UNDEFINED).
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import msgspec
 
+from assay64.reference.bits import Bits, bits
 from assay64.reference.cache import read_cached, write_cached
 from assay64.reference.encoding.definition import Definition, definitions
-from assay64.reference.bits import Bits, bits
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Overlap(TypeError):
     """Two definitions decode the same word and neither says that it lies ``within`` the other."""
 
 
-# A tree: None, a leaf [[mask, value, index], ...] tried in order under key "l", or {"s": shift, "w": width, "c": {digit: tree}}.
+# A tree: None, a leaf [[mask, value, index], ...] tried in order under key "l", or {"s": shift, "w": width, "c":
+# {digit: tree}}.
 Tree = dict[str, Any] | None
 Cubes = Sequence[tuple[int, int, int]]
 
@@ -73,7 +75,8 @@ def build_tree(cubes: Cubes, parents: Mapping[int, frozenset[int]], tested: int 
     # No bit that all of them fix: split on the bit that most of them fix; the others go to both sides.
     shift = max(range(32), key=lambda bit: sum(mask >> bit & 1 for mask in open_bits))
     sides = {
-        digit: [cube for cube in cubes if not cube[0] >> shift & 1 or cube[1] >> shift & 1 == int(digit)] for digit in "01"
+        digit: [cube for cube in cubes if not cube[0] >> shift & 1 or cube[1] >> shift & 1 == int(digit)]
+        for digit in "01"
     }
     return {"s": shift, "w": 1, "c": {k: build_tree(g, parents, tested | 1 << shift) for k, g in sides.items()}}
 
@@ -112,7 +115,7 @@ def _tree() -> Tree:
     return tree
 
 
-@lru_cache(maxsize=1)
+@cache
 def _root() -> tuple[Tree, tuple[Definition, ...]]:
     return _tree(), definitions()
 
@@ -120,9 +123,10 @@ def _root() -> tuple[Tree, tuple[Definition, ...]]:
 @lru_cache(maxsize=1 << 16)
 def decode(word: int) -> Decoded | None:
     """The definition that covers ``word``, or None where no encoding is allocated."""
-    node, table = _root()
+    root, table = _root()
+    node: dict[str, Any] | None = root
     while node is not None:
-        leaf = node.get("l")
+        leaf: list[tuple[int, int, int]] | None = node.get("l")
         if leaf is None:
             node = node["c"].get(str(word >> node["s"] & (1 << node["w"]) - 1))
             continue

@@ -1,4 +1,6 @@
-"""``@insn``: makes a function of the specification a definition, by its pattern and the mnemonics that the pattern holds."""
+"""``@insn``: makes a function of the specification a definition, by its pattern and the mnemonics that the pattern
+holds.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,9 +22,9 @@ _UNALLOCATED = "-"
 class Definition:
     """One instruction class: siblings that share an encoding diagram and one body.
 
-    ``mnemonics`` lists them in the order of the selecting fields ``selected_by`` read as one number; ``-`` is unallocated.
-    ``variant`` is what Arm's page titles put in brackets (``shifted register``). ``within`` names the definition out of whose
-    encoding space this one is cut.
+    ``mnemonics`` lists them in the order of the selecting fields ``selected_by`` read as one number; ``-`` is
+    unallocated. ``variant`` is what Arm's page titles put in brackets (``shifted register``). ``within`` names the
+    definition out of whose encoding space this one is cut.
     """
 
     function: Callable[..., None]
@@ -79,7 +82,9 @@ class Definition:
         return self.pattern.diagram()
 
     def cubes(self) -> tuple[Cube, ...]:
-        """The words that this definition decodes: its fixed bits, without forbidden values and unallocated combinations."""
+        """The words that this definition decodes: its fixed bits, without forbidden values and unallocated
+        combinations.
+        """
         cubes = [Cube(self.pattern.mask, self.pattern.value)]
         if _UNALLOCATED in self.mnemonics:
             cubes = [
@@ -110,8 +115,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def insn(pattern: str, mnemonics: str, variant: str = "", *, within: str | None = None) -> Callable[[F], F]:
     """Register a definition.
 
-    ``mnemonics`` is one name, or ``"op S: ADD ADDS SUB SUBS"``: the fields that select, then a name for each of their values, with
-    ``-`` where the encoding is unallocated. The function's parameters are the pattern's fields, in the pattern's order.
+    ``mnemonics`` is one name, or ``"op S: ADD ADDS SUB SUBS"``: the fields that select, then a name for each of their
+    values, with ``-`` where the encoding is unallocated. The function's parameters are the pattern's fields, in the
+    pattern's order.
     """
     parsed = Pattern.parse(pattern)
     selectors, colon, names = mnemonics.partition(":")
@@ -123,7 +129,9 @@ def insn(pattern: str, mnemonics: str, variant: str = "", *, within: str | None 
         parameters = tuple(inspect.signature(function).parameters)
         fields = tuple(field.name for field in parsed.fields)
         if parameters != fields:
-            raise TypeError(f"{name}: parameters {', '.join(parameters)} are not the pattern's fields {', '.join(fields)}")
+            raise TypeError(
+                f"{name}: parameters {', '.join(parameters)} are not the pattern's fields {', '.join(fields)}"
+            )
         for selector in selected_by:
             if selector not in fields:
                 raise TypeError(f"{name}: mnemonics are selected by {selector!r}, which is no field")
@@ -139,6 +147,6 @@ def insn(pattern: str, mnemonics: str, variant: str = "", *, within: str | None 
 
 def definitions() -> tuple[Definition, ...]:
     """Every definition of the specification, in the order of their encodings."""
-    import assay64.reference.spec  # noqa: F401  # importing the specification registers its definitions
+    import_module("assay64.reference.spec")  # which registers its definitions
 
     return tuple(sorted(_REGISTRY.values(), key=lambda d: (d.pattern.value, d.name)))

@@ -7,8 +7,8 @@
     sf  Rm:5        a field of one bit, of five bits
     opc:2!=01       a field that must not have this value (several: ``!=01,11``; x is either)
 
-The decoder, the generator of random instructions, the coverage matrix and ``assay64 spec show`` read patterns; there is no other
-encoding table.
+The decoder, the generator of random instructions, the coverage matrix and ``assay64 spec show`` read patterns; there is
+no other encoding table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"(?P<fixed>[01]+)|(?P<should>(\([01]\))+)|(?P<name>[A-Za-z]\w*)(:(?P<width>\d+))?(!=(?P<forbidden>[01x,]+))?")
+_TOKEN = re.compile(
+    r"(?P<fixed>[01]+)|(?P<should>(\([01]\))+)|(?P<name>[A-Za-z]\w*)(:(?P<width>\d+))?(!=(?P<forbidden>[01x,]+))?"
+)
 
 
 @dataclass(frozen=True)

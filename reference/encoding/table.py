@@ -1,8 +1,9 @@
 """Reads an external table of A64 encodings, to hold the specification's own patterns against it.
 
-The table is JSON with a list ``encodings`` of rows: ``name``, ``mask`` and ``value`` (hexadecimal, should-be bits included), ``sbo`` (the
-should-be bits), ``cls``, ``feat``, ``undef`` (further UNDEFINED conditions over bit ranges ``w[hi:lo]``), ``excl`` (rows that take
-precedence). It knows nothing of the specification, which is why the comparison means something.
+The table is JSON with a list ``encodings`` of rows: ``name``, ``mask`` and ``value`` (hexadecimal, should-be bits
+included), ``sbo`` (the should-be bits), ``cls``, ``feat``, ``undef`` (further UNDEFINED conditions over bit ranges
+``w[hi:lo]``), ``excl`` (rows that take precedence). It knows nothing of the specification, which is why the comparison
+means something.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 
 
 class Allocation(Enum):
-    """The three answers for a word: allocated; UNDEFINED; allocated but for should-be bits that have the wrong value."""
+    """The three answers for a word: allocated; UNDEFINED; allocated but for should-be bits that are wrong."""
 
     ALLOCATED = "allocated"
     UNALLOCATED = "unallocated"
@@ -46,7 +47,9 @@ class Row:
         return bool((word ^ self.value) & self.should_be)
 
     def is_undefined(self, word: int) -> bool:
-        return any(condition(word) for condition in self.undefined) or (self.is_bitmask_immediate and _reserved_bitmask(word))
+        return any(condition(word) for condition in self.undefined) or (
+            self.is_bitmask_immediate and _reserved_bitmask(word)
+        )
 
 
 class EncodingTable:
@@ -108,7 +111,10 @@ _PRECEDENCE = {"|": 1, "&": 2, "==": 3, "!=": 3, "@": 4}
 
 
 def _condition(text: str) -> Callable[[int], bool]:
-    """A condition over bit ranges. A small parser, because the text comes from a file. ValueError names what it cannot read."""
+    """A condition over bit ranges.
+
+    A small parser, because the text comes from a file. ValueError names what it cannot read.
+    """
     tokens, position = list[re.Match[str]](), 0
     stripped = text.strip()
     while position < len(stripped):

@@ -1,13 +1,14 @@
 """What the specification says of an encoding alone: allocated, UNDEFINED, or allocated with should-be bits violated.
 
-A definition decides UNDEFINED in its decode part, before it touches any state, so executing it up to the first access decides.
+A definition decides UNDEFINED in its decode part, before it touches any state, so executing it up to the first access
+decides.
 """
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from assay64.reference.encoding import decode
+from assay64.reference.encoding import Decoded, decode
 from assay64.reference.encoding.table import Allocation
 from assay64.reference.models import Model
 from assay64.reference.pseudocode.exceptions import ArchitecturalException, EndOfInstruction, Undefined
@@ -16,6 +17,10 @@ from assay64.reference.pseudocode.processor import Constraint, executing
 
 class _Decoded(Exception):
     """The decode part is over."""
+
+
+class _Unpredictable(_Decoded):
+    """The decode part met a CONSTRAINED UNPREDICTABLE case."""
 
 
 class _DecodeOnly:
@@ -28,8 +33,7 @@ class _DecodeOnly:
         return feature in self._model.features
 
     def choose(self, name: str, constraints: tuple[Constraint, ...]) -> Constraint:
-        # A CONSTRAINED UNPREDICTABLE encoding is allocated.
-        raise _Decoded
+        raise _Unpredictable
 
     def __getattr__(self, name: str) -> Any:
         def stop(*_: object, **__: object) -> NoReturn:
@@ -39,19 +43,34 @@ class _DecodeOnly:
 
 
 def allocation(word: int, model: Model) -> Allocation:
-    """The allocation of ``word`` for a CPU model. HVC, SMC, HLT, ERET, DCPS and UDF, allocated but UNDEFINED at EL0, are allocated."""
+    """The allocation of ``word`` for a CPU model.
+
+    HVC, SMC, HLT, ERET, DCPS and UDF, allocated but UNDEFINED at EL0, are allocated.
+    """
     decoded = decode(word)
     if decoded is None:
         return Allocation.UNALLOCATED
+    if isinstance(_decode_part(decoded, model), Undefined) and decoded.definition.name not in UNDEFINED_AT_EL0:
+        return Allocation.UNALLOCATED
+    return Allocation.SHOULD_BE_VIOLATED if decoded.violations else Allocation.ALLOCATED
+
+
+def is_unpredictable(word: int, model: Model) -> bool:
+    """Whether the encoding alone is CONSTRAINED UNPREDICTABLE: register overlaps, should-be bits."""
+    decoded = decode(word)
+    if decoded is None:
+        return False
+    return bool(decoded.violations) or isinstance(_decode_part(decoded, model), _Unpredictable)
+
+
+def _decode_part(decoded: Decoded, model: Model) -> BaseException | None:
+    """What ends the definition before or at its first access to state."""
     try:
         with executing(_DecodeOnly(model)):  # type: ignore[arg-type]  # __getattr__ supplies the rest of the protocol
             decoded.definition.function(**decoded.operands)
-    except Undefined:
-        if decoded.definition.name not in UNDEFINED_AT_EL0:
-            return Allocation.UNALLOCATED
-    except (_Decoded, EndOfInstruction, ArchitecturalException):
-        pass
-    return Allocation.SHOULD_BE_VIOLATED if decoded.violations else Allocation.ALLOCATED
+    except (_Decoded, EndOfInstruction, ArchitecturalException) as end:
+        return end
+    return None
 
 
 UNDEFINED_AT_EL0 = frozenset({"higher_level_call", "hlt", "debug_change_state", "exception_return", "udf"})

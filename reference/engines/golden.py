@@ -1,7 +1,8 @@
-"""The golden engine: one processing element that executes the specification on Python integers, an instruction at a time.
+"""The golden engine: one processing element that executes the specification on Python integers, an instruction at a
+time.
 
-It is the judge of the faster engines, so it does nothing clever. Where Arm permits several behaviours it asks a ``Chooser``: one that
-takes the model's behaviour, or one that enumerates them all (outcomes.py).
+It is the judge of the faster engines, so it does nothing clever. Where Arm permits several behaviours it asks a
+``Chooser``: one that takes the model's behaviour, or one that enumerates them all (outcomes.py).
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ PERMITTED_BY_ENGINE: Mapping[str, tuple[Constraint, ...]] = {
 
 
 class Chooser(Protocol):
-    """Decides where Arm permits several behaviours. ``keeps_unknown``: UNKNOWN values are carried, not replaced by zero."""
+    """Decides where Arm permits several behaviours.
+
+    ``keeps_unknown``: UNKNOWN values are carried, not replaced by zero.
+    """
 
     keeps_unknown: bool
 
@@ -85,7 +89,9 @@ class Controls:
 
 @dataclass
 class _Reservation:
-    """The local monitor: what a load-exclusive marked, and whether something has happened since that may have cleared it."""
+    """The local monitor: what a load-exclusive marked, and whether something has happened since that may have cleared
+    it.
+    """
 
     location: tuple[int, int]
     address: int
@@ -234,7 +240,9 @@ class GoldenPE:
             raise SPAlignmentFault
 
     def _address(self, address: Bits, *, write: bool) -> int | None:
-        """The virtual address of an access, its tag removed when it is ignored; None when it is UNKNOWN and the access completes."""
+        """The virtual address of an access, its tag removed when it is ignored; None when it is UNKNOWN and the access
+        completes.
+        """
         if isinstance(address, Unknown):
             if self._choose("UNKNOWN_ADDRESS") is Constraint.FALSE:
                 self.address_unknown = True
@@ -276,7 +284,10 @@ class GoldenPE:
         return None
 
     def _check(self, where: int, size: int, accdesc: AccessDescriptor, value: Bits | None = None) -> None:
-        """Alignment, translation, permission, in Arm's order of priority. ``value`` is what a store may have written in part."""
+        """Alignment, translation, permission, in Arm's order of priority.
+
+        ``value`` is what a store may have written in part.
+        """
         strict = bool(self.controls.SCTLR_EL1 >> 1 & 1)
         if alignment_fault(where, size, accdesc, strict=strict, device=False):
             raise DataAbort(bits(64, where), FaultKind.ALIGNMENT, accdesc.write)
@@ -397,7 +408,9 @@ class GoldenPE:
             self._destinations_unknown = False
 
     def _abandon(self, decoded: Decoded, abort: DataAbort) -> None:
-        """A load of two registers that aborts leaves its destinations UNKNOWN, but for its base (Arm ARM D1.3, data-aborted)."""
+        """A load of two registers that aborts leaves its destinations UNKNOWN, but for its base (Arm ARM D1.3,
+        data-aborted).
+        """
         operands = decoded.operands
         if abort.write or "Rt2" not in operands or abort.fault is FaultKind.ALIGNMENT:
             return

@@ -7,7 +7,10 @@ from assay64.reference.pseudocode.processor import PE, BranchType
 
 
 def BranchTo(target: Bits, branch_type: BranchType) -> None:
-    """Continue at ``target``. AArch64.BranchAddr (the tag bits under TBI) and the checks of the fetch are the engine's."""
+    """Continue at ``target``.
+
+    AArch64.BranchAddr (the tag bits under TBI) and the checks of the fetch are the engine's.
+    """
     PE().branch(target, branch_type)
 
 

@@ -1,4 +1,7 @@
-"""Exceptions as the pseudocode raises them: each ends the instruction. Their attributes are what ESR and FAR would report."""
+"""Exceptions as the pseudocode raises them: each ends the instruction.
+
+Their attributes are what ESR and FAR would report.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Shared functions on bit vectors and integers, under their names in Arm ARM J1.1 (shared/functions/common and integer)."""
+"""Shared functions on bit vectors and integers, under their names in Arm ARM J1.1 (shared/functions/common and
+integer).
+"""
 
 from __future__ import annotations
 
@@ -94,18 +96,26 @@ def Select(index: Bits, *options: Bits) -> Bits:
 
 @pseudocode
 def lanes(
-    function: Callable[..., Bits], size: int, *vectors: Bits, predicate: Bits | None = None, inactive: Bits | None = None
+    function: Callable[..., Bits],
+    size: int,
+    *vectors: Bits,
+    predicate: Bits | None = None,
+    inactive: Bits | None = None,
 ) -> Bits:
     """``function`` on each lane of ``size`` bits of the vectors, the results side by side: Arm's element loops.
 
-    The vectors have one width, the vector length. ``predicate`` has one bit for each lane; a lane whose bit is clear takes its part of
-    ``inactive`` (zero when there is none).
+    The vectors have one width, the vector length. ``predicate`` has one bit for each lane; a lane whose bit is clear
+    takes its part of ``inactive`` (zero when there is none).
     """
     results = list[Bits]()
     for lane, low in enumerate(range(0, vectors[0].width, size)):
         result = function(*(vector[low + size - 1 : low] for vector in vectors))
         if predicate is not None:
-            other = Zeros(result.width) if inactive is None else inactive[(lane + 1) * result.width - 1 : lane * result.width]
+            other = (
+                Zeros(result.width)
+                if inactive is None
+                else inactive[(lane + 1) * result.width - 1 : lane * result.width]
+            )
             result = If(predicate[lane], result, other)
         results.append(result)
     return reduce(lambda low, high: high @ low, results)
@@ -136,14 +146,19 @@ def ShiftReg(x: Bits, shift_type: Bits, amount: Bits) -> Bits:
 
 
 def ExtendReg(x: Bits, option: Bits, shift: Bits | int, width: int) -> Bits:
-    """DecodeRegExtend and ExtendReg: the low 8, 16, 32 or 64 bits of x (UXTB ... SXTX), extended and shifted left by 0 to 4."""
+    """DecodeRegExtend and ExtendReg: the low 8, 16, 32 or 64 bits of x (UXTB ...
+
+    SXTX), extended and shifted left by 0 to 4.
+    """
     length = min(8 << int(option[1:0]), width)
     value = x[length - 1 : 0]
     return (value.sign_extend(width) if option[2] else value.zero_extend(width)) << shift
 
 
 def DecodeBitMasks(immN: Bits, imms: Bits, immr: Bits, immediate: bool, width: int) -> tuple[Bits, Bits]:
-    """The bitmask immediates: wmask rotates a run of ones within its element, tmask is that run at the element's top and bottom."""
+    """The bitmask immediates: wmask rotates a run of ones within its element, tmask is that run at the element's top
+    and bottom.
+    """
     length = HighestSetBit(immN @ ~imms)
     if length < 1 or 1 << length > width:
         raise Undefined

@@ -25,16 +25,24 @@ class _Mem:
 Mem = _Mem()
 
 
-def CreateAccDescGPR(memop: MemOp, *, unprivileged: bool = False, nontemporal: bool = False, pair: bool = False) -> AccessDescriptor:
+def CreateAccDescGPR(
+    memop: MemOp, *, unprivileged: bool = False, nontemporal: bool = False, pair: bool = False
+) -> AccessDescriptor:
     """An access by a load or store of general-purpose registers."""
     return AccessDescriptor(
-        read=memop is MemOp.LOAD, write=memop is MemOp.STORE, unprivileged=unprivileged, nontemporal=nontemporal, pair=pair
+        read=memop is MemOp.LOAD,
+        write=memop is MemOp.STORE,
+        unprivileged=unprivileged,
+        nontemporal=nontemporal,
+        pair=pair,
     )
 
 
 def CreateAccDescAcqRel(memop: MemOp) -> AccessDescriptor:
     """LDAR, STLR."""
-    return AccessDescriptor(read=memop is MemOp.LOAD, write=memop is MemOp.STORE, acqsc=memop is MemOp.LOAD, relsc=memop is MemOp.STORE)
+    return AccessDescriptor(
+        read=memop is MemOp.LOAD, write=memop is MemOp.STORE, acqsc=memop is MemOp.LOAD, relsc=memop is MemOp.STORE
+    )
 
 
 def CreateAccDescExLDST(memop: MemOp, acqrel: bool, pair: bool) -> AccessDescriptor:
@@ -48,7 +56,8 @@ def CreateAccDescExLDST(memop: MemOp, acqrel: bool, pair: bool) -> AccessDescrip
 def alignment_fault(address: int, size: int, accdesc: AccessDescriptor, *, strict: bool, device: bool) -> bool:
     """AArch64.UnalignedAccessFaults without FEAT_LSE2: whether this access to ``address`` takes an alignment fault.
 
-    ``strict`` is SCTLR_ELx.A. ``size`` is what must be aligned: the whole of a pair of exclusives, an element otherwise.
+    ``strict`` is SCTLR_ELx.A. ``size`` is what must be aligned: the whole of a pair of exclusives, an element
+    otherwise.
     """
     if address % size == 0:
         return False
@@ -56,7 +65,9 @@ def alignment_fault(address: int, size: int, accdesc: AccessDescriptor, *, stric
 
 
 def StoreExclusive(address: Bits, size: int, accdesc: AccessDescriptor, value: Bits) -> Bits:
-    """AArch64.ExclusiveMonitorsPass, the store and ExclusiveMonitorsStatus as one event: 0 when memory was written, else 1."""
+    """AArch64.ExclusiveMonitorsPass, the store and ExclusiveMonitorsStatus as one event: 0 when memory was written,
+    else 1.
+    """
     return PE().store_exclusive(address, size, accdesc, value)
 
 

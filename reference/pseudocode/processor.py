@@ -1,14 +1,15 @@
 """What the pseudocode runs on: one processing element (PE), bound to the thread that executes it.
 
-The specification never sees an engine. It reads and writes declared registers, accesses memory with an AccessDescriptor, branches,
-raises exceptions and makes choices through the PE that is bound here. Golden's PE holds integers; a tracing PE records events.
+The specification never sees an engine. It reads and writes declared registers, accesses memory with an
+AccessDescriptor, branches, raises exceptions and makes choices through the PE that is bound here. Golden's PE holds
+integers; a tracing PE records events.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -26,8 +27,9 @@ class Register:
     count: int = 1
 
 
-# The whole of a PE's state that instructions at EL0 see. Engines lay their state out from this table. Two views are no state of their
-# own: "X" is R with the zero register as number 31, "XSP" is R with the current stack pointer as number 31.
+# The whole of a PE's state that instructions at EL0 see. Engines lay their state out from this table. Two views are no
+# state of their own: "X" is R with the zero register as number 31, "XSP" is R with the current stack pointer as number
+# 31.
 REGISTERS: dict[str, Register] = {
     register.name: register
     for register in (
@@ -73,8 +75,8 @@ class BranchType(Enum):
 class AccessDescriptor:
     """Arm's AccessDescriptor: what kind of access an instruction makes.
 
-    ``acqsc``, ``acqpc`` and ``relsc`` are its ordering (LDAR, LDAPR, STLR); ``unprivileged`` marks LDTR and STTR, ``nontemporal``
-    LDNP and STNP, ``limited_ordered`` LDLAR and STLLR; ``pair`` an access to two registers.
+    ``acqsc``, ``acqpc`` and ``relsc`` are its ordering (LDAR, LDAPR, STLR); ``unprivileged`` marks LDTR and STTR,
+    ``nontemporal`` LDNP and STNP, ``limited_ordered`` LDLAR and STLLR; ``pair`` an access to two registers.
     """
 
     read: bool
@@ -145,7 +147,7 @@ def PE() -> ProcessingElement:
 
 
 @contextmanager
-def executing(pe: ProcessingElement, *, keeps_calls: bool = False) -> Iterator[None]:
+def executing(pe: ProcessingElement, *, keeps_calls: bool = False) -> Generator[None]:
     """Bind ``pe`` to this thread for the time of the block."""
     before = _bound.pe, _bound.keeps_calls
     _bound.pe, _bound.keeps_calls = pe, keeps_calls
@@ -161,7 +163,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def pseudocode(function: F) -> F:
     """Mark a shared function of Arm's pseudocode: a pure function of its arguments that an engine may keep as a node.
 
-    Golden executes it in place. An engine that compiles traces it once for the widths of its arguments and emits a call.
+    Golden executes it in place. An engine that compiles traces it once for the widths of its arguments and emits a
+    call.
     """
 
     @functools.wraps(function)

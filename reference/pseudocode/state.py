@@ -52,7 +52,10 @@ def PC64() -> Bits:
 
 
 def BaseAddress(n: Bits) -> Bits:
-    """The base register of a load or store: SP for 31, after CheckSPAlignment, else X[n]. The check is the engine's event."""
+    """The base register of a load or store: SP for 31, after CheckSPAlignment, else X[n].
+
+    The check is the engine's event.
+    """
     PE().check_sp_alignment(n)
     return XSP[n, 64]
 

@@ -1,4 +1,5 @@
-"""CONSTRAINED UNPREDICTABLE: the specification names the case, this table what Arm permits, the engine or the model chooses.
+"""CONSTRAINED UNPREDICTABLE: the specification names the case, this table what Arm permits, the engine or the model
+chooses.
 
 UNDEF and NOP are carried out here, so that a definition handles only what is particular to it.
 """
@@ -11,8 +12,8 @@ from assay64.reference.pseudocode.processor import PE, Constraint
 
 _C = Constraint
 
-# Arm ARM K1.2 (AArch64 CONSTRAINED UNPREDICTABLE behaviours) and the Unpredictable enumeration of the shared pseudocode. The first
-# is what a model takes that says nothing else.
+# Arm ARM K1.2 (AArch64 CONSTRAINED UNPREDICTABLE behaviours) and the Unpredictable enumeration of the shared
+# pseudocode. The first is what a model takes that says nothing else.
 PERMITTED: dict[str, tuple[Constraint, ...]] = {
     # Load with write-back whose destination is the base.
     "WBOVERLAPLD": (_C.WBSUPPRESS, _C.UNKNOWN, _C.UNDEF, _C.NOP),
@@ -41,5 +42,3 @@ def ConstrainUnpredictable(name: str) -> Constraint:
 def UNKNOWN(width: int) -> Bits:
     """``bits(width) UNKNOWN``."""
     return PE().unknown(width)
-
-

@@ -21,6 +21,23 @@ DATA = DATA_REGION[0]
 DATA_END = DATA_REGION[0] + DATA_REGION[1]
 ALL_ONES = (1 << 64) - 1
 
+# Words that many tests use, with their assembly.
+NOP = 0xD503201F
+SVC = 0xD4000001  # svc #0
+BRANCH_SELF = 0x14000000  # b .
+BR_X1 = 0xD61F0020
+RET = 0xD65F03C0
+ADD_X0 = 0x91000400  # add x0, x0, #1
+LDR = 0xF9400020  # ldr x0, [x1]
+LDR_POST = 0xF8408420  # ldr x0, [x1], #8
+STR = 0xF9000020  # str x0, [x1]
+STR_PRE = 0xF8008C20  # str x0, [x1, #8]!
+LDXR = 0xC85F7C20  # ldxr x0, [x1]
+STXR = 0xC8037C20  # stxr w3, x0, [x1]
+CLREX = 0xD5033F5F
+
+UNMAPPED = 0x3000_0000  # an address around which nothing is mapped
+
 
 class Guest:
     """The default code region (rx) and data region (rw), and nothing around them."""

@@ -1,6 +1,7 @@
 """The backend ``dynarmic``: a C++ adapter from assay64_backend.h to an installed libdynarmic, compiled on first use.
 
-adapter.cpp has the C functions, core.cpp one vCPU and the facts about Dynarmic, memory.h the guest's pages, batch.cpp the batches.
+adapter.cpp has the C functions, core.cpp one vCPU and the facts about Dynarmic, memory.h the guest's pages, batch.cpp
+the batches.
 """
 
 from __future__ import annotations

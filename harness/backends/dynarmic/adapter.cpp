@@ -26,13 +26,13 @@ constexpr const char* kCapabilities = R"({
   "name": "dynarmic",
   "version": ")" ASSAY64_DYNARMIC_VERSION R"(",
   "description": "Dynarmic, a dynamic recompiler for ARM",
-  "features": ["FEAT_AES", "FEAT_PMULL", "FEAT_SHA1", "FEAT_SHA256", "FEAT_CRC32", "FEAT_SHA512", "FEAT_SHA3", "FEAT_SM3", "FEAT_SM4",
-               "FEAT_DotProd", "FEAT_FCMA", "FEAT_FlagM2", "FEAT_LOR"],
+  "features": ["FEAT_AES", "FEAT_PMULL", "FEAT_SHA1", "FEAT_SHA256", "FEAT_CRC32", "FEAT_SHA512", "FEAT_SHA3",
+               "FEAT_SM3", "FEAT_SM4", "FEAT_DotProd", "FEAT_FCMA", "FEAT_FlagM2", "FEAT_LOR"],
   "exception_levels": [0],
   "vcpus": 8,
   "page_size": 4096,
-  "actions": ["run", "step", "write", "protect", "map", "unmap", "alias", "notify_code", "set_breakpoint", "clear_breakpoint",
-              "set_watchpoint", "clear_watchpoint", "stop_request", "schedule", "free_run"],
+  "actions": ["run", "step", "write", "protect", "map", "unmap", "alias", "notify_code", "set_breakpoint",
+              "clear_breakpoint", "set_watchpoint", "clear_watchpoint", "stop_request", "schedule", "free_run"],
   "exact_budget": true,
   "exclusive_monitor": "value",
   "distinguishes_undefined": false,
@@ -153,7 +153,8 @@ void assay64_destroy(assay64_machine* machine) { delete machine; }
 
 const char* assay64_last_error(assay64_machine* machine) { return machine->error.c_str(); }
 
-int assay64_map(assay64_machine* machine, uint64_t address, void* host, uint64_t size, uint32_t permissions, uint32_t flags) {
+int assay64_map(assay64_machine* machine, uint64_t address, void* host, uint64_t size, uint32_t permissions,
+                uint32_t flags) {
     if (!WholePages(address, size)) return machine->Fail(ASSAY64_ERROR, kNotPages);
     if (permissions & ~kPermissions) return machine->Fail(ASSAY64_ERROR, "unknown permissions");
     if (flags & ~std::uint32_t{ASSAY64_MAP_DEVICE})
@@ -218,7 +219,8 @@ int assay64_set_breakpoint(assay64_machine* machine, uint64_t address) {
 }
 
 int assay64_clear_breakpoint(assay64_machine* machine, uint64_t address) {
-    if (machine->shared.breakpoints.erase(address) == 0) return machine->Fail(ASSAY64_ERROR, "there is no breakpoint there");
+    if (machine->shared.breakpoints.erase(address) == 0)
+        return machine->Fail(ASSAY64_ERROR, "there is no breakpoint there");
     InvalidateEverywhere(machine, address, 4);
     return ASSAY64_OK;
 }

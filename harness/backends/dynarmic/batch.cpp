@@ -1,5 +1,5 @@
-// assay64_run_batch: many cases in one call, as struct assay64_batch describes it. Cases that share their code with the one before
-// keep its translation; only pages that a case wrote are compared and restored.
+// assay64_run_batch: many cases in one call, as struct assay64_batch describes it. Cases that share their code with the
+// one before keep its translation; only pages that a case wrote are compared and restored.
 #include "machine.h"
 
 namespace adapter {
@@ -65,7 +65,8 @@ private:
     template <typename Visit>
     void EachDirtyPage(Visit visit) {
         for (std::size_t page = 0; page < dirty_.pages.size(); ++page)
-            if (dirty_.pages[page]) visit(page << kPageBits, std::min<std::uint64_t>((page + 1) << kPageBits, batch_.data_size));
+            if (dirty_.pages[page])
+                visit(page << kPageBits, std::min<std::uint64_t>((page + 1) << kPageBits, batch_.data_size));
     }
 
     assay64_batch& batch_;
@@ -84,7 +85,7 @@ int RunBatch(assay64_machine& machine, assay64_batch& batch) {
         const std::uint64_t index = batch.done;
         const std::uint64_t words = batch.code_words[index];
         if (words > batch.words_per_row || words * 4 > batch.code_memory_size)
-            return machine.Fail(ASSAY64_ERROR, "case " + std::to_string(index) + " has more code than there is room for");
+            return machine.Fail(ASSAY64_ERROR, "case " + std::to_string(index) + " has more code than fits");
         const assay64_state& initial = batch.initial[index];
         if (initial.size != sizeof initial || initial.version != ASSAY64_VERSION)
             return machine.Fail(ASSAY64_ERROR, "struct assay64_state has another size or version");

@@ -1,8 +1,8 @@
 """Compiles the adapter the first time it is needed, and finds it again afterwards: an entry in the user's cache.
 
-An entry's name is the hash of everything that it is made from (sources, headers, compiler, flags, the installed library), so an
-upgrade of any of them makes a new entry. An entry counts only with the right checksum beside it; a damaged one is built again.
-It must not know what the adapter does.
+An entry's name is the hash of everything that it is made from (sources, headers, compiler, flags, installed library), so
+an upgrade of any of them makes a new entry. An entry counts only with the right checksum beside it; a damaged one is
+built again. It must not know what the adapter does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def missing() -> str | None:
     if system_packages.find(package) is None:
         if sys.platform == "linux" and package.architectures and platform.machine() not in package.architectures:
             return (
-                f"the Dynarmic library is not installed; Debian and Ubuntu have it for {', '.join(package.architectures)} only: "
+                f"the Dynarmic library is not installed; Debian has it for {', '.join(package.architectures)} only: "
                 "build it from source and install it under /usr/local"
             )
         return f"the Dynarmic library (libdynarmic) is not installed: {GET}"
@@ -57,7 +57,7 @@ def find_compiler() -> str | None:
 
 
 def build() -> Path:
-    """The compiled adapter, from the cache or newly made. Raises BackendUnavailable in one line when it cannot be had."""
+    """The compiled adapter, from the cache or newly made. Raises BackendUnavailable when it cannot be had."""
     if problem := missing():
         raise BackendUnavailable(f"dynarmic: {problem}")
     compiler = find_compiler()
@@ -133,8 +133,12 @@ def _compile(compiler: str, entry: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMPILE_TIMEOUT_S)
         if done.returncode != 0:
             lines = done.stderr.splitlines()
-            first = next((line for line in lines if "error" in line), lines[0] if lines else f"exit status {done.returncode}")
-            raise BackendUnavailable(f"dynarmic: the adapter does not compile against the installed libdynarmic: {first.strip()}")
+            first = next(
+                (line for line in lines if "error" in line), lines[0] if lines else f"exit status {done.returncode}"
+            )
+            raise BackendUnavailable(
+                f"dynarmic: the adapter does not compile against the installed libdynarmic: {first.strip()}"
+            )
         checksum = hashlib.sha256(part.read_bytes()).hexdigest()
         part.chmod(0o755)
         part.replace(entry)
@@ -152,7 +156,7 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def _lock(path: Path) -> Generator[None]:
     """Hold the file for this process alone; it is released when the process ends, however it ends."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -13,8 +13,8 @@ namespace {
 constexpr HaltReason kEvent = HaltReason::UserDefined1;
 constexpr HaltReason kStop = HaltReason::UserDefined2;
 
-// A block longer than this is cut, so that one that begins with this much of the budget left cannot overshoot it, and so that no
-// block outgrows the room that the code cache keeps free.
+// A block longer than this is cut, so that one that begins with this much of the budget left cannot overshoot it, and
+// so that no block outgrows the room that the code cache keeps free.
 constexpr std::uint64_t kLongestBlock = 64;
 
 // Linked blocks look at nothing but their budget: a stop request waits for the end of a slice.

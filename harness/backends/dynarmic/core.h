@@ -69,17 +69,26 @@ public:
     void MemoryWrite32(std::uint64_t address, std::uint32_t value) override { Write(address, value); }
     void MemoryWrite64(std::uint64_t address, std::uint64_t value) override { Write(address, value); }
     void MemoryWrite128(std::uint64_t address, Dynarmic::A64::Vector value) override { Write(address, value); }
-    bool MemoryWriteExclusive8(std::uint64_t a, std::uint8_t v, std::uint8_t e) override { return WriteExclusive(a, v, e); }
-    bool MemoryWriteExclusive16(std::uint64_t a, std::uint16_t v, std::uint16_t e) override { return WriteExclusive(a, v, e); }
-    bool MemoryWriteExclusive32(std::uint64_t a, std::uint32_t v, std::uint32_t e) override { return WriteExclusive(a, v, e); }
-    bool MemoryWriteExclusive64(std::uint64_t a, std::uint64_t v, std::uint64_t e) override { return WriteExclusive(a, v, e); }
+    bool MemoryWriteExclusive8(std::uint64_t a, std::uint8_t v, std::uint8_t e) override {
+        return WriteExclusive(a, v, e);
+    }
+    bool MemoryWriteExclusive16(std::uint64_t a, std::uint16_t v, std::uint16_t e) override {
+        return WriteExclusive(a, v, e);
+    }
+    bool MemoryWriteExclusive32(std::uint64_t a, std::uint32_t v, std::uint32_t e) override {
+        return WriteExclusive(a, v, e);
+    }
+    bool MemoryWriteExclusive64(std::uint64_t a, std::uint64_t v, std::uint64_t e) override {
+        return WriteExclusive(a, v, e);
+    }
     bool MemoryWriteExclusive128(std::uint64_t a, Dynarmic::A64::Vector v, Dynarmic::A64::Vector e) override {
         return WriteExclusive(a, v, e);
     }
     void InterpreterFallback(std::uint64_t pc, std::size_t count) override;
     void CallSVC(std::uint32_t immediate) override;
     void ExceptionRaised(std::uint64_t pc, Dynarmic::A64::Exception exception) override;
-    void InstructionCacheOperationRaised(Dynarmic::A64::InstructionCacheOperation operation, std::uint64_t value) override;
+    void InstructionCacheOperationRaised(Dynarmic::A64::InstructionCacheOperation operation,
+                                         std::uint64_t value) override;
     void AddTicks(std::uint64_t ticks) override { ticks_used_ += ticks; }
     std::uint64_t GetTicksRemaining() override { return ticks_given_ > ticks_used_ ? ticks_given_ - ticks_used_ : 0; }
     std::uint64_t GetCNTPCT() override { return counter_ + ticks_used_; }

@@ -1,5 +1,5 @@
-// Guest memory as the adapter sees it: pages over the harness's buffers, their permissions, and the watchpoints on them.
-// It knows nothing of the JIT. All vCPUs of a machine share one; it changes only while none of them runs.
+// Guest memory as the adapter sees it: pages over the harness's buffers, their permissions, and the watchpoints on
+// them. It knows nothing of the JIT. All vCPUs of a machine share one; it changes only while none of them runs.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +51,8 @@ public:
     }
 
     void Unmap(std::uint64_t address, std::uint64_t size) {
-        for (std::uint64_t offset = 0; offset < size; offset += kPageSize) pages_.erase((address + offset) >> kPageBits);
+        for (std::uint64_t offset = 0; offset < size; offset += kPageSize)
+            pages_.erase((address + offset) >> kPageBits);
         ++generation_;
     }
 
@@ -74,8 +75,8 @@ class View {
 public:
     explicit View(const Memory& memory) : memory_(memory) {}
 
-    // The host address of `size` bytes with the permission `need`; null with `fault` set when one of them is not to be had, null
-    // without when they are split over two pages that are not neighbours on the host (then use Split).
+    // The host address of `size` bytes with the permission `need`; null with `fault` set when one of them is not to be
+    // had, null without when they are split over two pages that are not neighbours on the host (then use Split).
     std::uint8_t* Locate(std::uint64_t address, std::uint64_t size, std::uint32_t need, Fault& fault) {
         fault = Fault{ASSAY64_FAULT_UNKNOWN, 0};
         const Page* first = Check(address, need, fault);

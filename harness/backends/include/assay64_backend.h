@@ -11,13 +11,13 @@
  * assay64_set_state, assay64_get_state, assay64_run, assay64_notify_code. The others may be absent, or return
  * ASSAY64_UNSUPPORTED; declare in assay64_describe what you have.
  *
- * The library needs no global state: everything hangs on the machine that assay64_create makes. A machine is called from one
- * thread at a time, with two exceptions: assay64_request_stop comes from any thread, and a backend that declares the action
- * "free_run" is called with assay64_run for different vCPUs from several threads at once. assay64 loads the library in a worker
- * process; if it crashes or hangs, that costs the case, not the run.
+ * The library needs no global state: everything hangs on the machine that assay64_create makes. A machine is called
+ * from one thread at a time, with two exceptions: assay64_request_stop comes from any thread, and a backend that
+ * declares the action "free_run" is called with assay64_run for different vCPUs from several threads at once. assay64
+ * loads the library in a worker process; if it crashes or hangs, that costs the case, not the run.
  *
- * Addresses, sizes and offsets are bytes. All structures have the same layout on every 64-bit little-endian host. Unused and
- * reserved fields are zero.
+ * Addresses, sizes and offsets are bytes. All structures have the same layout on every 64-bit little-endian host.
+ * Unused and reserved fields are zero.
  */
 #ifndef ASSAY64_BACKEND_H
 #define ASSAY64_BACKEND_H
@@ -46,9 +46,9 @@ enum assay64_status {
 };
 
 /*
- * Why a run or a step returned, and where the PC then is. It is always Arm's preferred return address: for an exception that an
- * instruction causes, the address of that instruction; for SVC and HVC, and after BUDGET, STEP and WAIT, the next one to
- * execute.
+ * Why a run or a step returned, and where the PC then is. It is always Arm's preferred return address: for an exception
+ * that an instruction causes, the address of that instruction; for SVC and HVC, and after BUDGET, STEP and WAIT, the
+ * next one to execute.
  */
 enum assay64_exit_kind {
     ASSAY64_EXIT_NONE = 0,
@@ -100,7 +100,7 @@ enum assay64_fault {
 
 /* ---- structures ---- */
 
-/* What the library was compiled against. Return a pointer to one initialised with ASSAY64_INFO; assay64 refuses a mismatch. */
+/* What the library was compiled against: ASSAY64_INFO fills it. assay64 refuses a library whose numbers differ. */
 struct assay64_info {
     uint32_t size;
     uint32_t version;
@@ -110,11 +110,11 @@ struct assay64_info {
     uint32_t batch_size;
 };
 
-#define ASSAY64_INFO                                                                                                     \
-    {                                                                                                                    \
-        (uint32_t)sizeof(struct assay64_info), ASSAY64_VERSION, (uint32_t)sizeof(struct assay64_state),                  \
-            (uint32_t)sizeof(struct assay64_exit), (uint32_t)sizeof(struct assay64_change),                              \
-            (uint32_t)sizeof(struct assay64_batch)                                                                       \
+#define ASSAY64_INFO                                                                                        \
+    {                                                                                                       \
+        (uint32_t)sizeof(struct assay64_info), ASSAY64_VERSION, (uint32_t)sizeof(struct assay64_state),     \
+            (uint32_t)sizeof(struct assay64_exit), (uint32_t)sizeof(struct assay64_change),                 \
+            (uint32_t)sizeof(struct assay64_batch)                                                          \
     }
 
 /*
@@ -147,8 +147,8 @@ struct assay64_exit {
     uint32_t fault;     /* enum assay64_fault */
     uint32_t flags;     /* zero */
     uint64_t immediate; /* of SVC, HVC, SMC, BRK, HLT */
-    uint64_t address;   /* of aborts: the lowest byte accessed that faults, so the start of the second page for an access
-                           that crosses into a bad page; of watchpoints: the lowest watched byte accessed */
+    uint64_t address;   /* of aborts: the lowest byte accessed that faults, so the start of the second page for an
+                           access that crosses into a bad page; of watchpoints: the lowest watched byte accessed */
     uint64_t executed;  /* instructions that completed; one that took an exception is not counted.
                            ASSAY64_EXECUTED_UNKNOWN where you do not know */
 };
@@ -164,21 +164,24 @@ struct assay64_change {
 /*
  * Many cases of one run each, in one call. For case number i, from `done` on:
  *
- *   1. put code[i * words_per_row .. + code_words[i]] at code_address (host: code_memory), zero what an earlier case left
+ *   1. put code[i * words_per_row .. + code_words[i]] at code_address (host: code_memory), zero what an earlier case
+ *   left
  *      behind it, and forget translations of what changed;
  *   2. load initial[i]; the exclusive monitor becomes open;
  *   3. run as assay64_run(vcpu 0, budget, until = code_address + 4 * code_words[i]);
- *   4. store final[i] and exits[i]; append to `changes`, in ascending order of address, every aligned eight bytes in which
+ *   4. store final[i] and exits[i]; append to `changes`, in ascending order of address, every aligned eight bytes in
+ *   which
  *      data_memory differs from data_pristine;
  *   5. restore data_memory from data_pristine;
  *   6. done = i + 1, and *progress = done.
  *
- * When the changes of a case do not fit any more, undo what it changed, leave `done` at that case and return ASSAY64_OK: the
- * caller drains `changes`, sets n_changes to 0 and calls again. changes_capacity is at least data_size / 8, so one case always
- * fits. When the call returns, code_memory is all zero again and data_memory equals data_pristine.
+ * When the changes of a case do not fit any more, undo what it changed, leave `done` at that case and return
+ * ASSAY64_OK: the caller drains `changes`, sets n_changes to 0 and calls again. changes_capacity is at least data_size
+ * / 8, so one case always fits. When the call returns, code_memory is all zero again and data_memory equals
+ * data_pristine.
  *
- * The caller has mapped code_memory (read, execute) and data_memory (read, write) with assay64_map. `progress` lies in memory
- * that another process watches; write it after every case, so that a crash or a hang is blamed on the right one.
+ * The caller has mapped code_memory (read, execute) and data_memory (read, write) with assay64_map. `progress` lies in
+ * memory that another process watches; write it after every case, so that a crash or a hang is blamed on the right one.
  */
 struct assay64_batch {
     uint32_t size;    /* sizeof(struct assay64_batch) */
@@ -213,25 +216,28 @@ typedef struct assay64_machine assay64_machine; /* yours */
 ASSAY64_API const struct assay64_info *assay64_info(void);
 
 /*
- * Capabilities as a JSON object, static for the life of the process (a backend that depends on the host may build it once):
+ * Capabilities as a JSON object, static for the life of the process (a backend that depends on the host may build it
+ * once):
  *
- *   {"name": "mine", "version": "1.0", "features": ["FEAT_CRC32"], "exception_levels": [0], "vcpus": 1, "page_size": 4096,
+ *   {"name": "mine", "version": "1.0", "features": ["FEAT_CRC32"], "exception_levels": [0], "vcpus": 1, "page_size":
+ *   4096,
  *    "actions": ["run", "step", "notify_code"], "exact_budget": true, "exclusive_monitor": "value",
  *    "distinguishes_undefined": true, "reports_fault_kind": true, "code_cache_size": 0, "batch": true,
  *    "deterministic": true, "fixed": {"top_byte_ignore": false}}
  *
- * name and version are required. `features` are those beyond Armv8.0 with FP and AdvSIMD. `actions` are the names of case
- * actions; `fixed` holds the settings of the environment (see assay64_create) of which you have one value only.
+ * name and version are required. `features` are those beyond Armv8.0 with FP and AdvSIMD. `actions` are the names of
+ * case actions; `fixed` holds the settings of the environment (see assay64_create) of which you have one value only.
  */
 ASSAY64_API const char *assay64_describe(void);
 
 /* ---- machines ---- */
 
 /*
- * Make a machine with no memory, and its vCPUs zeroed. `config` has lines "key = value"; numbers are decimal, truth values are
- * 0 and 1. Keys: vcpus, and the environment: exception_level, sctlr_el1, cpacr_el1, tcr_el1, cntkctl_el1, address_bits,
- * top_byte_ignore, page_size, dc_zva_size, cache_line_size, exclusives_granule (sizes in bytes), model (a CPU's name). Ignore
- * keys that you do not know. On failure write one line to `error` (at most error_size bytes with the final zero).
+ * Make a machine with no memory, and its vCPUs zeroed. `config` has lines "key = value"; numbers are decimal, truth
+ * values are 0 and 1. Keys: vcpus, and the environment: exception_level, sctlr_el1, cpacr_el1, tcr_el1, cntkctl_el1,
+ * address_bits, top_byte_ignore, page_size, dc_zva_size, cache_line_size, exclusives_granule (sizes in bytes), model (a
+ * CPU's name). Ignore keys that you do not know. On failure write one line to `error` (at most error_size bytes with
+ * the final zero).
  */
 ASSAY64_API int assay64_create(const char *config, assay64_machine **machine, char *error, size_t error_size);
 
@@ -250,10 +256,10 @@ enum assay64_map_flags {
 };
 
 /*
- * Show `size` bytes at `host` at guest `address`; whole pages of 4 KiB or of the page_size that you declare. The memory belongs
- * to the caller, lives until it is unmapped or the machine is destroyed, and may be mapped at several addresses. The caller
- * reads and writes it directly, while nothing runs, and calls assay64_notify_code when it wrote code. A page that is already
- * mapped is replaced.
+ * Show `size` bytes at `host` at guest `address`; whole pages of 4 KiB or of the page_size that you declare. The memory
+ * belongs to the caller, lives until it is unmapped or the machine is destroyed, and may be mapped at several
+ * addresses. The caller reads and writes it directly, while nothing runs, and calls assay64_notify_code when it wrote
+ * code. A page that is already mapped is replaced.
  */
 ASSAY64_API int assay64_map(assay64_machine *machine, uint64_t address, void *host, uint64_t size, uint32_t permissions,
                             uint32_t flags);
@@ -275,8 +281,9 @@ ASSAY64_API int assay64_get_state(assay64_machine *machine, uint32_t vcpu, struc
 
 /*
  * Execute until something in enum assay64_exit_kind happens. Before each instruction, in this order: is the PC `until`
- * (ASSAY64_NEVER: no such address)? have `budget` instructions completed? is the PC aligned? So with PC = until nothing is executed,
- * and the memory there is not touched. A run continues where the last one ended unless set_state came between.
+ * (ASSAY64_NEVER: no such address)? have `budget` instructions completed? is the PC aligned? So with PC = until nothing
+ * is executed, and the memory there is not touched. A run continues where the last one ended unless set_state came
+ * between.
  */
 ASSAY64_API int assay64_run(assay64_machine *machine, uint32_t vcpu, uint64_t budget, uint64_t until,
                             struct assay64_exit *exit);
@@ -296,8 +303,8 @@ ASSAY64_API int assay64_set_watchpoint(assay64_machine *machine, uint64_t addres
 ASSAY64_API int assay64_clear_watchpoint(assay64_machine *machine, uint64_t address);
 
 /*
- * From any thread: make the run in progress return with ASSAY64_EXIT_STOPPED within milliseconds. When none is in progress, the
- * vCPU's next run returns at once.
+ * From any thread: make the run in progress return with ASSAY64_EXIT_STOPPED within milliseconds. When none is in
+ * progress, the vCPU's next run returns at once.
  */
 ASSAY64_API int assay64_request_stop(assay64_machine *machine, uint32_t vcpu);
 

@@ -30,6 +30,8 @@ class Regions:
     def __init__(self) -> None:
         self.code = HostMemory(CODE_REGION[1])
         self.data = HostMemory(DATA_REGION[1])
+        self.data_words = self.data.words()
+        self.different: npt.NDArray[np.bool_] = np.zeros(DATA_REGION[1] // 8, np.bool_)
         self.pristine: npt.NDArray[np.uint64] = np.zeros(DATA_REGION[1] // 8, np.uint64)
 
     def reset(self, machine: Machine, fill: int | None) -> None:
@@ -42,7 +44,7 @@ class Regions:
         machine.mappings.forget_code(*CODE_REGION)
         contents = bytes(DATA_REGION[1]) if fill is None else fill_bytes(fill, DATA_REGION[1])
         self.pristine[:] = np.frombuffer(contents, np.uint64)
-        self.data.words()[:] = self.pristine
+        self.data_words[:] = self.pristine
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +64,8 @@ def run(machine: Machine, regions: Regions, batch: Batch, progress: HostMemory) 
     code = regions.code.bytes[offset : offset + row_bytes].view(np.uint32)
     words, counter = batch.code_words.tolist(), progress.words()
     state, final = _rows(batch.initial), _rows(batch.final)
-    registers, engine, memcmp = machine.registers, machine.engine, _memcmp()
+    given, found = machine.registers.given, machine.registers.found
+    engine, memcmp = machine.engine, _memcmp()
     data, pristine = regions.data.address, int(regions.pristine.ctypes.data)
     written = 0
     for case in range(batch.done, len(batch)):
@@ -72,11 +75,11 @@ def run(machine: Machine, regions: Regions, batch: Batch, progress: HostMemory) 
             code[count:written] = 0
         engine.remove_cache(batch.code_address, batch.code_address + 4 * max(count, written) + 4)
         written = count
-        registers.bytes[:] = state[case]
+        given[:] = state[case]
         machine.load()
         ended = machine.run(batch.budget, batch.code_address + 4 * count)
         machine.store()
-        final[case] = registers.bytes
+        final[case] = found
         exit = ended.exit
         batch.exits[case] = (
             _KIND[exit.kind],
@@ -102,14 +105,16 @@ def _rows(records: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 def _record_changes(regions: Regions, batch: Batch, case: int) -> None:
     """Append the changed words of the data region to ``batch.changes`` and put them back."""
-    words = regions.data.words()
-    places = np.flatnonzero(words != regions.pristine)
-    end = batch.n_changes + len(places)
+    words, pristine = regions.data_words, regions.pristine
+    places = np.not_equal(words, pristine, regions.different).nonzero()[0]
+    start, end = batch.n_changes, batch.n_changes + len(places)
     if end > len(batch.changes):
         grown = np.zeros(max(end, 2 * len(batch.changes), 1024), CHANGE_DTYPE)
-        grown[: batch.n_changes] = batch.changes[: batch.n_changes]
+        grown[:start] = batch.changes[:start]
         batch.changes = grown
-    rows = batch.changes[batch.n_changes : end]
-    rows["case"], rows["address"], rows["value"] = case, DATA_REGION[0] + 8 * places, words[places]
-    words[places] = regions.pristine[places]
+    # Rows of three words: assigning to the fields of a structured array costs three times as much.
+    rows = batch.changes.view(np.uint64).reshape(-1, 3)[start:end]
+    rows[:, 0], rows[:, 2] = case, words[places]
+    rows[:, 1] = places * 8 + DATA_REGION[0]
+    words[places] = pristine[places]
     batch.n_changes = end

@@ -116,6 +116,8 @@ class Engine:
         self.check(self.library.uc_open(ARCH_ARM64, MODE_LITTLE_ENDIAN, ctypes.byref(handle)))
         self.handle = int(handle.value or 0)
         self._callbacks: list[Any] = []
+        self._value = _u64()
+        self._value_pointer = ctypes.byref(self._value)
         self.control(SET_CPU_MODEL, _int(CPU_MODEL_MAX))
         self.control(SET_BUFFER_SIZE, ctypes.c_uint32(buffer_size_bytes))
 
@@ -145,12 +147,13 @@ class Engine:
         self.library.uc_emu_stop(self.handle)
 
     def write_register(self, number: int, value: int) -> None:
-        self.check(self.library.uc_reg_write(self.handle, number, ctypes.byref(_u64(value))))
+        self._value.value = value
+        self.check(self.library.uc_reg_write(self.handle, number, self._value_pointer))
 
     def read_register(self, number: int) -> int:
-        value = _u64()
-        self.check(self.library.uc_reg_read(self.handle, number, ctypes.byref(value)))
-        return value.value
+        self._value.value = 0
+        self.check(self.library.uc_reg_read(self.handle, number, self._value_pointer))
+        return self._value.value
 
     def write_system_register(self, op0: int, op1: int, crn: int, crm: int, op2: int, value: int) -> None:
         register = _CoprocessorRegister(crn, crm, op0, op1, op2, value)
@@ -190,34 +193,43 @@ class Context:
 
 
 class RegisterFile:
-    """Every register but the PC, moved between an engine and one record of STATE_DTYPE in one call each way."""
+    """Every register but the PC, moved between an engine and records of STATE_DTYPE in one call each way.
+
+    What is in ``given`` goes in, what comes out is in ``found``; there the registers that Unicorn does not have stay zero.
+    """
 
     def __init__(self, engine: Engine) -> None:
-        self.record: npt.NDArray[Any] = np.zeros((), STATE_DTYPE)
-        self.bytes: npt.NDArray[np.uint8] = self.record.reshape(1).view(np.uint8)
-        fields = {name: STATE_DTYPE.fields[name][1] for name in STATE_DTYPE.fields or {}} if STATE_DTYPE.fields else {}
-        places = [(number, fields["x"] + 8 * index) for index, number in enumerate(REGISTER_X)]
-        places += [(REGISTER_Q0 + index, fields["v"] + 16 * index) for index in range(32)]
+        self._engine = engine
+        self.given: npt.NDArray[np.uint8] = np.zeros(STATE_DTYPE.itemsize, np.uint8)
+        self.found: npt.NDArray[np.uint8] = np.zeros(STATE_DTYPE.itemsize, np.uint8)
+        places = [(number, field_offset("x") + 8 * index) for index, number in enumerate(REGISTER_X)]
+        places += [(REGISTER_Q0 + index, field_offset("v") + 16 * index) for index in range(32)]
         places += [
-            (REGISTER_SP, fields["sp"]),
-            (REGISTER_PSTATE, fields["pstate"]),
-            (REGISTER_FPCR, fields["fpcr"]),
-            (REGISTER_FPSR, fields["fpsr"]),
-            (REGISTER_TPIDR_EL0, fields["tpidr_el0"]),
-            (REGISTER_TPIDRRO_EL0, fields["tpidrro_el0"]),
+            (REGISTER_SP, field_offset("sp")),
+            (REGISTER_PSTATE, field_offset("pstate")),
+            (REGISTER_FPCR, field_offset("fpcr")),
+            (REGISTER_FPSR, field_offset("fpsr")),
+            (REGISTER_TPIDR_EL0, field_offset("tpidr_el0")),
+            (REGISTER_TPIDRRO_EL0, field_offset("tpidrro_el0")),
         ]
         self._count = len(places)
-        base = int(self.bytes.ctypes.data)
         self._numbers = (_int * self._count)(*(number for number, _ in places))
-        self._pointers = (_pointer * self._count)(*(base + offset for _, offset in places))
-        self._engine = engine
+        self._given, self._found = (
+            (_pointer * self._count)(*(int(record.ctypes.data) + offset for _, offset in places))
+            for record in (self.given, self.found)
+        )
 
     def write(self) -> None:
-        """Load the engine's registers from the record."""
+        """Load the engine's registers from ``given``."""
         engine = self._engine
-        engine.check(engine.library.uc_reg_write_batch(engine.handle, self._numbers, self._pointers, self._count))
+        engine.check(engine.library.uc_reg_write_batch(engine.handle, self._numbers, self._given, self._count))
 
     def read(self) -> None:
-        """Fill the record from the engine. Of 32-bit registers only the low half is written: the rest must be zero before."""
+        """Fill ``found`` from the engine."""
         engine = self._engine
-        engine.check(engine.library.uc_reg_read_batch(engine.handle, self._numbers, self._pointers, self._count))
+        engine.check(engine.library.uc_reg_read_batch(engine.handle, self._numbers, self._found, self._count))
+
+
+def field_offset(name: str) -> int:
+    """Where a register stands in a state record, in bytes."""
+    return int((STATE_DTYPE.fields or {})[name][1])

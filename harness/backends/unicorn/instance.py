@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from assay64.harness.backends.base import OptionalActions
 from assay64.harness.backends.contract import Unsupported
 from assay64.harness.backends.unicorn import batch as batches
 from assay64.harness.backends.unicorn.machine import Machine
 from assay64.harness.cases.case import Environment
-from assay64.harness.cases.layout import Batch, StateRecord
+from assay64.harness.cases.layout import STATE_DTYPE, Batch, StateRecord
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Exit, ExitKind
 
@@ -44,15 +46,13 @@ class UnicornInstance(OptionalActions):
 
     def set_state(self, vcpu: int, state: StateRecord) -> None:
         self._only(vcpu)
-        self.machine.registers.record[...] = state
+        self.machine.registers.given[:] = state.reshape(1).view(np.uint8)
         self.machine.load()
 
     def get_state(self, vcpu: int, state: StateRecord) -> None:
         self._only(vcpu)
-        record = self.machine.registers.record
         self.machine.store()
-        record["size"], record["version"] = state["size"], state["version"]
-        state[...] = record
+        state[...] = self.machine.registers.found.view(STATE_DTYPE)[0]
 
     def run(self, vcpu: int, budget: int, until: int | None) -> Exit:
         self._only(vcpu)

@@ -10,10 +10,13 @@ import ctypes
 import time
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from assay64.harness.backends.contract import Unsupported
 from assay64.harness.backends.unicorn import binding, internals
 from assay64.harness.backends.unicorn.mappings import Mappings
 from assay64.harness.cases.case import Environment
+from assay64.harness.cases.layout import new_state
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
 
@@ -27,7 +30,7 @@ SCTLR_WITHOUT_EFFECT = sum(1 << bit for bit in (0, 2, 3, 4, 5, 7, 8, 11, 12, 20,
 CPACR_FPEN = 3 << 20
 
 # PSTATE bits that exist in this CPU at EL0: NZCV, BTYPE, DAIF.
-PSTATE_MASK = 0xF << 28 | 3 << 10 | 0xF << 6
+PSTATE_MASK = np.uint64(0xF << 28 | 3 << 10 | 0xF << 6)
 
 # QEMU's exception numbers (target/arm/cpu.h)
 _UNDEFINED, _SVC, _PREFETCH_ABORT, _DATA_ABORT, _BKPT, _HVC, _SMC = 1, 2, 3, 4, 7, 11, 13
@@ -35,6 +38,7 @@ _UNDEFINED, _SVC, _PREFETCH_ABORT, _DATA_ABORT, _BKPT, _HVC, _SMC = 1, 2, 3, 4, 
 _TRAPS = frozenset({0x01, 0x07, 0x18, 0x19})
 _WFI = 0xD503_207F
 
+_PC, _PSTATE = binding.field_offset("pc") // 8, binding.field_offset("pstate") // 8
 _NEVER = 1  # no PC that Unicorn can reach: an unaligned one stops the run
 _SCRATCH = 0x7000_0000
 _ERET_TO_EL0 = (0xD518_401F, 0xD518_403E, 0xD69F_03E0, 0xD503_201F)  # msr spsr_el1, xzr; msr elr_el1, x30; eret; nop
@@ -89,6 +93,8 @@ class Machine:
         self.engine = engine = binding.Engine(TRANSLATION_BUFFER_BYTES)
         self.mappings = Mappings(engine)
         self.registers = binding.RegisterFile(engine)
+        self._given, self._found = self.registers.given.view("<u8"), self.registers.found.view("<u8")
+        self.registers.found[:] = new_state().reshape(1).view(np.uint8)
         self.pc = 0
         self.breakpoints: set[int] = set()
         self._stop_requested = False
@@ -144,20 +150,17 @@ class Machine:
             self.engine.stop()
 
     def load(self) -> None:
-        """Load every register from ``registers.record``, with the exclusive monitor open and nothing left of the last run."""
-        record = self.registers.record
-        self.pc = int(record["pc"])
+        """Load every register from ``registers.given``, with the exclusive monitor open and nothing left of the last run."""
+        given = self._given
+        self.pc = int(given[_PC])
+        given[_PSTATE] &= PSTATE_MASK
         self._pristine.restore()
-        record["pstate"] &= PSTATE_MASK
         self.registers.write()
 
     def store(self) -> None:
-        """Fill ``registers.record``; what this CPU does not have (PAC keys, the event register) is zero."""
-        record = self.registers.record
-        for name in ("pstate", "fpcr", "fpsr", "keys", "event_register", "reserved"):
-            record[name] = 0
+        """Fill ``registers.found``; what this CPU does not have (PAC keys, the event register) is zero there."""
         self.registers.read()
-        record["pc"] = self.pc
+        self._found[_PC] = self.pc
 
     def run(self, budget: int, until: int | None) -> Ended:
         """Run from ``pc``. Before each instruction: is the PC ``until``? is the budget spent? is the PC aligned? a breakpoint?"""

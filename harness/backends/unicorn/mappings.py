@@ -37,7 +37,10 @@ class Mappings:
 
     def find(self, address: int) -> Mapping | None:
         """The mapping that ``address`` lies in."""
-        return next((m for m in self._mappings if m.address <= address < m.address + m.size), None)
+        for mapping in self._mappings:
+            if mapping.address <= address < mapping.address + mapping.size:
+                return mapping
+        return None
 
     def map(self, address: int, host: int, size: int, permissions: str) -> None:
         """Map; pages that are mapped already are replaced. ValueError for what is no whole page."""

@@ -7,6 +7,6 @@ from assay64.reference.pseudocode import LSR, Undefined, X, insn
 def extract(sf, N, Rm, imms, Rn, Rd):
     """EXTR <Xd>, <Xn>, <Xm>, #<lsb>"""
     datasize = 64 if sf else 32
-    if N != sf or (not sf and imms[5]):
+    if sf != N or (not sf and imms[5]):
         raise Undefined
     X[Rd, datasize] = LSR(X[Rn, datasize] @ X[Rm, datasize], imms)[datasize - 1 : 0]

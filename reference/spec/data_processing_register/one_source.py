@@ -3,7 +3,9 @@
 from assay64.reference.pseudocode import CountLeadingSignBits, CountLeadingZeroBits, ReverseLanes, X, insn, lanes
 
 
-@insn("sf 1 0 11010110 00000 000 opc:3 Rn:5 Rd:5", "sf opc: RBIT REV16 REV - CLZ CLS - - RBIT REV16 REV32 REV CLZ CLS - -")
+@insn(
+    "sf 1 0 11010110 00000 000 opc:3 Rn:5 Rd:5", "sf opc: RBIT REV16 REV - CLZ CLS - - RBIT REV16 REV32 REV CLZ CLS - -"
+)
 def one_source(sf, opc, Rn, Rd):
     """RBIT <Xd>, <Xn>"""
     datasize = 64 if sf else 32

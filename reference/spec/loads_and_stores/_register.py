@@ -1,11 +1,11 @@
 """The operation that the single-register loads and stores share: the pages differ only in how the address is formed."""
 
 from assay64.reference.pseudocode import (
-    XSP,
     UNKNOWN,
+    XSP,
     BaseAddress,
-    ConstrainUnpredictable,
     Constraint,
+    ConstrainUnpredictable,
     CreateAccDescGPR,
     Mem,
     MemOp,
@@ -20,7 +20,7 @@ def overlaps(rn, rt):
 
 
 def load_store_register(size, opc, rn, rt, offset, *, wback=False, postindex=False, unprivileged=False):
-    """opc: 00 store, 01 load zero-extended, 10 load sign-extended to 64 bits, 11 to 32 bits; PRFM for size 11 opc 10."""
+    """opc: 00 store, 01 load zero-extended, 10 load sign-extended to 64 bits, 11 to 32; PRFM for size 11 opc 10."""
     datasize = 8 << int(size)
     if opc == 0b00:
         memop, signed, regsize = MemOp.STORE, False, 64 if size == 0b11 else 32

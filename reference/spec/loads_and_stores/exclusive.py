@@ -3,8 +3,8 @@
 from assay64.reference.pseudocode import (
     UNKNOWN,
     BaseAddress,
-    ConstrainUnpredictable,
     Constraint,
+    ConstrainUnpredictable,
     CreateAccDescAcqRel,
     CreateAccDescExLDST,
     Mem,
@@ -17,8 +17,10 @@ from assay64.reference.pseudocode import (
 from assay64.reference.spec.loads_and_stores._register import overlaps
 
 
-@insn("size:2 001000 0 1 0 (1)(1)(1)(1)(1) o0 (1)(1)(1)(1)(1) Rn:5 Rt:5",
-      "size o0: LDXRB LDAXRB LDXRH LDAXRH LDXR LDAXR LDXR LDAXR")
+@insn(
+    "size:2 001000 0 1 0 (1)(1)(1)(1)(1) o0 (1)(1)(1)(1)(1) Rn:5 Rt:5",
+    "size o0: LDXRB LDAXRB LDXRH LDAXRH LDXR LDAXR LDXR LDAXR",
+)
 def load_exclusive(size, o0, Rn, Rt):
     """LDXR <Xt>, [<Xn|SP>{, #0}]"""
     datasize = 8 << int(size)
@@ -27,8 +29,9 @@ def load_exclusive(size, o0, Rn, Rt):
     X[Rt, 64] = ZeroExtend(data, 64)
 
 
-@insn("size:2 001000 0 0 0 Rs:5 o0 (1)(1)(1)(1)(1) Rn:5 Rt:5",
-      "size o0: STXRB STLXRB STXRH STLXRH STXR STLXR STXR STLXR")
+@insn(
+    "size:2 001000 0 0 0 Rs:5 o0 (1)(1)(1)(1)(1) Rn:5 Rt:5", "size o0: STXRB STLXRB STXRH STLXRH STXR STLXR STXR STLXR"
+)
 def store_exclusive(size, Rs, o0, Rn, Rt):
     """STXR <Ws>, <Xt>, [<Xn|SP>{, #0}]"""
     datasize = 8 << int(size)
@@ -74,7 +77,10 @@ def _overlaps_status(rs, rn, is_data):
     return rt_unknown, UNKNOWN(64) if rn_unknown else BaseAddress(rn)
 
 
-@insn("size:2 001000 1 L 0 (1)(1)(1)(1)(1) 1 (1)(1)(1)(1)(1) Rn:5 Rt:5", "size L: STLRB LDARB STLRH LDARH STLR LDAR STLR LDAR")
+@insn(
+    "size:2 001000 1 L 0 (1)(1)(1)(1)(1) 1 (1)(1)(1)(1)(1) Rn:5 Rt:5",
+    "size L: STLRB LDARB STLRH LDARH STLR LDAR STLR LDAR",
+)
 def load_acquire_store_release(size, L, Rn, Rt):
     """LDAR <Xt>, [<Xn|SP>{, #0}]"""
     datasize = 8 << int(size)

@@ -4,23 +4,25 @@ from assay64.reference.pseudocode import (
     UNKNOWN,
     XSP,
     BaseAddress,
-    ConstrainUnpredictable,
     Constraint,
+    ConstrainUnpredictable,
     CreateAccDescGPR,
     Mem,
     MemOp,
     SignExtend,
-    Undefined,
     X,
     insn,
 )
 from assay64.reference.spec.loads_and_stores._register import overlaps
 
 
-@insn("opc:2 101 0 0 mode:2 L imm7:7 Rt2:5 Rn:5 Rt:5", "opc mode L: "
-      "STNP LDNP STP LDP STP LDP STP LDP - - - LDPSW - LDPSW - LDPSW STNP LDNP STP LDP STP LDP STP LDP - - - - - - - -")
+@insn(
+    "opc:2 101 0 0 mode:2 L imm7:7 Rt2:5 Rn:5 Rt:5",
+    "opc mode L: "
+    "STNP LDNP STP LDP STP LDP STP LDP - - - LDPSW - LDPSW - LDPSW STNP LDNP STP LDP STP LDP STP LDP - - - - - - - -",
+)
 def load_store_pair(opc, mode, L, imm7, Rt2, Rn, Rt):
-    """LDP <Xt1>, <Xt2>, [<Xn|SP>{, #<imm>}]; mode: 00 non-temporal, 01 post-indexed, 10 signed offset, 11 pre-indexed"""
+    """LDP <Xt1>, <Xt2>, [<Xn|SP>{, #<imm>}]; mode: non-temporal, post-indexed, offset, pre-indexed"""
     datasize = 64 if opc[1] else 32
     signed = opc[0]
     wback, postindex = bool(mode[0]), mode == 0b01

@@ -1,4 +1,4 @@
-"""Loads and stores of one general-purpose register: unsigned offset, pre- and post-indexed, unscaled, unprivileged, register."""
+"""Load/store register: unsigned offset, pre- and post-indexed, unscaled, unprivileged, register offset."""
 
 from assay64.reference.pseudocode import ExtendReg, SignExtend, Undefined, X, ZeroExtend, insn
 from assay64.reference.spec.loads_and_stores._register import load_store_register

@@ -1,0 +1,222 @@
+"""Random cases, drawn from the specification's own patterns: instructions, operands that hit corners, states that make
+them matter.
+
+Every case is a function of (seed, number) alone, so a campaign can be cut into ranges and any case made again. It knows
+the patterns' fields by their names in the Arm ARM and nothing of what an instruction does.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+import msgspec
+
+from assay64.harness.cases.case import (
+    CODE_ADDRESS,
+    CODE_REGION,
+    DATA_REGION,
+    DEFAULT_REGIONS,
+    Case,
+    Environment,
+    Region,
+    Run,
+)
+from assay64.harness.cases.state import MASK64, State
+from assay64.harness.errors import UsageError
+from assay64.reference import Definition, decode, definitions, model
+from assay64.reference.encoding.pattern import Field
+from assay64.reference.encoding.table import Allocation
+from assay64.reference.engines.allocation import UNDEFINED_AT_EL0, allocation, is_unpredictable
+
+BUDGET = 24
+DATA, DATA_SIZE = DATA_REGION
+_BRANCH_OFFSETS = frozenset({"imm14", "imm19", "imm26"})
+_REGISTERS = frozenset({"Rd", "Rn", "Rm", "Ra", "Rt", "Rt2", "Rs"})
+
+
+def corner_integer(rng: random.Random) -> int:
+    """A 64-bit value: zero, ones, sign boundaries of every size, their neighbours, single bits, small, anything."""
+    kind = rng.randrange(8)
+    if kind == 0:
+        return rng.choice((0, 0, 1, MASK64))
+    if kind == 1:
+        return (1 << rng.choice((7, 8, 15, 16, 31, 32, 63, 64))) + rng.choice((-1, 0, 1)) & MASK64
+    if kind == 2:
+        return -(1 << rng.choice((7, 8, 15, 16, 31, 32, 63))) + rng.choice((-1, 0, 1)) & MASK64
+    if kind == 3:
+        return 1 << rng.randrange(64)
+    if kind == 4:
+        return rng.randrange(-128, 129) & MASK64
+    if kind == 5:
+        return rng.getrandbits(32) | rng.choice((0, 0xFFFF_FFFF)) << 32
+    if kind == 6:
+        return rng.getrandbits(rng.randrange(1, 65))
+    return rng.getrandbits(64)
+
+
+def corner_address(rng: random.Random, reach: int = 16) -> int:
+    """An address in or near the data region: aligned, unaligned, close to its ends, in the code, or anywhere."""
+    kind = rng.randrange(40)
+    if kind < 24:
+        return DATA + DATA_SIZE // 2 + 16 * rng.randrange(-64, 64)
+    if kind < 32:
+        return DATA + DATA_SIZE // 2 + rng.randrange(-1024, 1024)
+    if kind < 35:
+        return DATA + DATA_SIZE - rng.randrange(0, 2 * reach)
+    if kind < 37:
+        return DATA + rng.randrange(-reach, reach)
+    if kind == 37:
+        return CODE_ADDRESS + rng.randrange(-0x100, 0x100)
+    if kind == 38:
+        return DATA + 0x1000 * rng.randrange(1, 16) - rng.randrange(1, reach)
+    return rng.choice((0, MASK64, MASK64 - 7, rng.getrandbits(64)))
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Draws cases.
+
+    ``only`` are globs of definitions or mnemonics; ``lengths`` the numbers of instructions to choose from.
+    """
+
+    seed: int
+    only: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = (1, 1, 1, 2, 4, 8)
+    cpu: str = "cortex-a57"
+
+    @cached_property
+    def definitions(self) -> Sequence[tuple[Definition, tuple[str, ...]]]:
+        """The definitions to draw from, with the mnemonics that are wanted of each. UsageError when there is none."""
+        found = list[tuple[Definition, tuple[str, ...]]]()
+        for definition in definitions():
+            names = tuple(dict.fromkeys(name for name in definition.mnemonics if name != "-"))
+            if self.only and not any(fnmatchcase(definition.name, glob) for glob in self.only):
+                names = tuple(name for name in names if any(fnmatchcase(name, glob.upper()) for glob in self.only))
+            if names:
+                found.append((definition, names))
+        if not found:
+            raise UsageError(f"no instruction matches {' or '.join(self.only)}: see assay64 spec list")
+        return found
+
+    @cached_property
+    def _weights(self) -> Sequence[float]:
+        """A definition counts by its mnemonics; one that is UNDEFINED at EL0 whatever its operands counts little."""
+        return [
+            0.25 if definition.name in UNDEFINED_AT_EL0 else min(len(names), 4)
+            for definition, names in self.definitions
+        ]
+
+    def cases(self, count: int, start: int = 0) -> Iterator[Case]:
+        """Cases ``start`` to ``start + count - 1`` of this seed."""
+        for number in range(start, start + count):
+            yield self.case(number)
+
+    def case(self, number: int) -> Case:
+        """Case ``number`` of this seed."""
+        rng = random.Random(f"{self.seed}:{number}")
+        words = self._words(rng)
+        return Case(
+            name=f"random {self.seed}:{number}",
+            code=tuple(words),
+            states=(self._state(rng, words),),
+            regions=(DEFAULT_REGIONS[0], _with_fill(rng)),
+            environment=Environment(model=self.cpu),
+            actions=(Run(budget=BUDGET),),
+        )
+
+    def _words(self, rng: random.Random) -> list[int]:
+        words = list[int]()
+        length = rng.choice(self.lengths)
+        while len(words) < length:
+            word = self.word(rng)
+            words.append(word)
+            if self._ends(word):
+                break  # what has several outcomes ends a sequence, so that sets do not multiply along it
+        return words
+
+    def _ends(self, word: int) -> bool:
+        cpu = model(self.cpu)
+        return allocation(word, cpu) is not Allocation.ALLOCATED or is_unpredictable(word, cpu)
+
+    def word(self, rng: random.Random) -> int:
+        """An instruction: a definition, one of its mnemonics, fields.
+
+        One in sixteen of those that are UNDEFINED is kept.
+        """
+        while True:
+            definition, names = rng.choices(self.definitions, self._weights)[0]
+            fields = {field.name: self._field(rng, field) for field in definition.pattern.fields}
+            wanted = rng.choice([index for index, name in enumerate(definition.mnemonics) if name in names])
+            for name in reversed(definition.selected_by):
+                width = definition.pattern.field(name).width
+                fields[name], wanted = wanted & (1 << width) - 1, wanted >> width
+            word = definition.pattern.encode(**fields)
+            if rng.randrange(32) == 0:
+                word ^= rng.getrandbits(32) & definition.pattern.should_be_mask
+            decoded = decode(word)
+            if decoded is None or decoded.definition is not definition:
+                continue
+            if allocation(word, model(self.cpu)) is not Allocation.UNALLOCATED or rng.randrange(16) == 0:
+                return word
+
+    def _field(self, rng: random.Random, field: Field) -> int:
+        top = (1 << field.width) - 1
+        if field.name in _REGISTERS:
+            # A few registers, so that operands coincide; 31 and 30 are special often enough.
+            return rng.choice((0, 1, 2, 3, 3, 4, 5, 30, 31, rng.randrange(32)))
+        if field.name in _BRANCH_OFFSETS and rng.randrange(4):
+            return rng.randrange(-4, 12) & top
+        kind = rng.randrange(4)
+        if kind == 0 and field.width > 1:
+            return rng.choice((0, top, top >> 1, (top >> 1) + 1, 1))
+        return rng.randrange(top + 1)
+
+    def _state(self, rng: random.Random, words: Sequence[int]) -> State:
+        registers = {f"x{index}": corner_integer(rng) for index in range(31)}
+        registers["sp"] = (
+            DATA + DATA_SIZE // 2 + 16 * rng.randrange(-32, 32) + (rng.randrange(16) if rng.randrange(16) == 0 else 0)
+        )
+        registers["nzcv"] = rng.randrange(16)
+        for index in rng.sample(range(32), 4):
+            registers[f"v{index}"] = rng.getrandbits(128)
+        for word in reversed(words):
+            decoded = decode(word)
+            if decoded is None:
+                continue
+            operands = {name: int(value) for name, value in decoded.operands.items()}
+            self._steer(rng, decoded.definition, operands, registers)
+        return State.of(**registers)
+
+    def _steer(
+        self, rng: random.Random, definition: Definition, operands: dict[str, int], registers: dict[str, int]
+    ) -> None:
+        """Give the registers that form an address, or a branch's target, values that lead somewhere."""
+        base = operands.get("Rn", 31)
+        if definition.group == "loads_and_stores" and "Rn" in operands:
+            if base != 31:
+                registers[f"x{base}"] = corner_address(rng)
+                if definition.name != "load_store_register_offset" and rng.randrange(2):
+                    registers[f"x{base}"] &= ~15
+            offset = operands.get("Rm", 31)
+            if offset not in (31, base) and rng.randrange(8):
+                registers[f"x{offset}"] = rng.choice((0, 1, 8, -8, rng.randrange(-512, 512))) & MASK64
+                if operands.get("option") in (2, 6):
+                    registers[f"x{offset}"] ^= rng.getrandbits(32) << 32
+        elif definition.name == "branch_register" and base != 31:
+            registers[f"x{base}"] = rng.choice(
+                (
+                    CODE_ADDRESS + 4 * rng.randrange(-4, 12),
+                    CODE_ADDRESS + 4 * rng.randrange(-4, 12) + rng.randrange(4),
+                    CODE_REGION[0] + CODE_REGION[1],
+                    DATA + 4 * rng.randrange(16),
+                    rng.getrandbits(64),
+                )
+            )
+
+
+def _with_fill(rng: random.Random) -> Region:
+    return msgspec.structs.replace(DEFAULT_REGIONS[1], fill=rng.choice((1, 2, 3)))

@@ -1,0 +1,65 @@
+"""``assay64 replay``: a case again, from its token or a case file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay64.harness.cli.options import Backends, Json, chosen_backends, print_json
+from assay64.harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from assay64.harness.cases.case import Case
+
+
+def replay(
+    source: Annotated[str, typer.Argument(metavar="TOKEN|FILE", help="A replay token, or a case file (JSON).")],
+    backend: Backends = None,
+    as_json: Json = False,
+) -> None:
+    """Run a case again, from its replay token or a case file.
+
+    Exit code 1 when it fails on a backend, 0 when it matches, is a known deviation, or is unsupported.
+    """
+    from assay64.harness.cases.tokens import to_token
+    from assay64.harness.judge.judge import Judge
+    from assay64.harness.report.failure import failure_report, is_failure
+    from assay64.harness.report.jsonout import verdict_data
+
+    cases = _cases(source)
+    names = chosen_backends(backend)
+    failed = False
+    data: list[dict[str, Any]] = []
+    with Judge() as judge:
+        for case in cases:
+            token = to_token(case)
+            for name in names:
+                verdict = judge.judge(case, name)
+                failed |= is_failure(verdict)
+                data.append({"backend": name, "token": token, "verdict": verdict_data(verdict)})
+                if as_json:
+                    continue
+                if is_failure(verdict):
+                    typer.echo(failure_report(case, verdict, backend=name, token=token))
+                else:
+                    detail = f": {verdict.deviation or verdict.detail}" if verdict.deviation or verdict.detail else ""
+                    typer.echo(f"{name}: {verdict.kind}{detail}   {token}")
+    if as_json:
+        print_json(data)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _cases(source: str) -> tuple[Case, ...]:
+    from assay64.harness.cases.files import read_cases
+    from assay64.harness.cases.tokens import from_token
+
+    if source.endswith(".json") or Path(source).is_file():
+        return read_cases(Path(source))
+    try:
+        return (from_token(source),)
+    except UsageError as error:
+        if "/" in source:
+            raise UsageError(f"{source!r} is neither a file nor a replay token") from error
+        raise

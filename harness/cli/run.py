@@ -1,0 +1,248 @@
+"""``assay64 run``: the conformance suites on backends. It starts pytest, waits, and prints what the records say."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import assay64
+from assay64.harness.cli.options import Backends, Json, available_backends, chosen_backends, parse_number, print_json
+from assay64.harness.errors import AssayError, UsageError
+
+if TYPE_CHECKING:
+    from assay64.harness.record.records import BackendInfo, Records, RunInfo
+
+SELFTEST = "selftest"
+DEFAULT_SEED = 1
+POLL_S = 0.2
+LOG = "pytest.log"
+# pytest's exit codes: tests failed; nothing was collected.
+PASSED, FAILED, NOTHING = 0, 1, 5
+LOG_LINES_SHOWN = 20
+# The suites are run with this and nothing of the caller's own pytest configuration.
+INI = "[pytest]\naddopts = --import-mode=importlib --strict-markers -m 'not nightly'\nxfail_strict = true\n"
+
+
+def run(
+    suites: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SUITE]...", help="Suites by name or path. Default: all. `-k` selects inside of them."),
+    ] = None,
+    backend: Backends = None,
+    select: Annotated[
+        str | None, typer.Option("-k", metavar="EXPRESSION", help="Only tests whose names match, as pytest's -k.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, metavar="N", help="Processes that run suites.")] = 1,
+    seed: Annotated[
+        str, typer.Option("--seed", metavar="N", help="Seed of everything that is drawn at random.")
+    ] = str(DEFAULT_SEED),
+    cases: Annotated[
+        int | None, typer.Option("--cases", min=1, metavar="N", help="Random cases for each random test.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Keep the records of every case in this directory.")
+    ] = None,
+    junitxml: Annotated[
+        Path | None, typer.Option("--junitxml", metavar="FILE", help="Write JUnit XML, with the replay tokens as properties.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the conformance suites on backends and print verdicts, failures by cause and known deviations.
+
+    Exit code 0 when every case matches or is a known deviation, 1 for failures, 2 for wrong usage, 3 when a backend that --backend
+    names is not available.
+    """
+    from assay64.harness.record import records as record
+
+    number = parse_number(seed, "--seed")
+    paths = find_suites(suites or [])
+    names = chosen_backends(backend)
+    if not names:
+        raise UsageError("no backend can run here; `assay64 doctor` says what is missing and how to get it")
+    with tempfile.TemporaryDirectory(prefix="assay64-run-") as scratch:
+        directory = Path(scratch) if report is None else report
+        record.clear(directory)
+        info = _info(names, number, suites or [])
+        record.write_info(directory, info)
+        command = _command(paths, names, directory, Path(scratch), select, jobs, number, cases, junitxml)
+        code = _pytest(command, directory, show=not as_json)
+        records = record.read(directory)
+        if not records.checks and not records.errors():
+            raise _nothing_ran(code, directory / LOG, select)
+        whole = select is None and not suites
+        _print(records, directory / LOG, code, as_json=as_json, whole=whole)
+        failed = bool(records.failures() or records.errors() or code not in (PASSED, FAILED))
+    if report is not None and not as_json:
+        typer.echo(f"Records: {report}")
+    raise typer.Exit(1 if failed else 0)
+
+
+def find_suites(wanted: Iterable[str]) -> list[Path]:
+    """The files and directories of suites: paths as they are, names by what they are called. UsageError for an unknown name."""
+    import assay64.suites
+
+    root = Path(assay64.suites.__file__ or "").resolve().parent
+    modules = sorted(path for path in root.rglob("test_*.py") if SELFTEST not in path.relative_to(root).parts)
+    if not wanted:
+        return modules
+    known: dict[str, list[Path]] = {}
+    for path in modules:
+        parts = path.relative_to(root).with_suffix("").parts
+        stem = parts[-1].removeprefix("test_")
+        for name in dict.fromkeys([*parts[:-1], stem, "/".join([*parts[:-1], stem])]):
+            known.setdefault(name, []).append(path)
+    found: list[Path] = []
+    for name in wanted:
+        key = name.replace("-", "_").removesuffix(".py").removeprefix("test_")
+        if key in known:
+            found += known[key]
+        elif Path(name).exists():
+            found.append(Path(name).resolve())
+        else:
+            close = difflib.get_close_matches(key, known, 3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(sorted(known))}"
+            raise UsageError(f"no suite is called {name!r}{hint}")
+    return list(dict.fromkeys(found))
+
+
+def _info(names: list[str], seed: int, suites: list[str]) -> RunInfo:
+    from assay64.harness.record.records import BackendInfo, RunInfo
+
+    backends = [BackendInfo(name=name, version=_version(name)) for name in names]
+    absent = [
+        BackendInfo(name=name, missing=missing)
+        for name, missing in available_backends()
+        if missing is not None and name not in names
+    ]
+    return RunInfo(
+        assay64=assay64.__version__,
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}",
+        seed=seed,
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        backends=(*backends, *absent),
+        suites=tuple(suites),
+    )
+
+
+def _version(name: str) -> str:
+    from assay64.harness.judge.pool import Worker
+
+    # In a worker, because asking may load native code.
+    with Worker(name) as worker:
+        return worker.capabilities.version
+
+
+def _command(
+    paths: list[Path],
+    names: list[str],
+    directory: Path,
+    scratch: Path,
+    select: str | None,
+    jobs: int,
+    seed: int,
+    cases: int | None,
+    junitxml: Path | None,
+) -> list[str]:
+    import assay64.suites
+
+    ini = scratch / "pytest.ini"
+    ini.write_text(INI, "utf-8")
+    root = Path(assay64.suites.__file__ or "").resolve().parent
+    return [
+        *(sys.executable, "-m", "pytest", "-c", str(ini), f"--rootdir={root}", "-p", "no:cacheprovider", "-q"),
+        *(f"--backend={name}" for name in names),
+        *(f"--assay-records={directory.resolve()}", f"--assay-seed={seed}"),
+        *((f"--assay-cases={cases}",) if cases is not None else ()),
+        *(("-k", select) if select is not None else ()),
+        *(("-n", str(jobs)) if jobs > 1 else ()),
+        *((f"--junitxml={junitxml.resolve()}",) if junitxml is not None else ()),
+        *map(str, paths),
+    ]
+
+
+def _pytest(command: list[str], directory: Path, *, show: bool) -> int:
+    """Run pytest to its end, with progress on stderr when that is a terminal; its own output goes to the log."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    # A caller's own options for pytest are not meant for the suites.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with (
+        (directory / LOG).open("wb") as log,
+        Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as progress,
+    ):
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        task = progress.add_task("running the suites", total=None)
+        try:
+            while child.poll() is None:
+                time.sleep(POLL_S)
+                progress.update(task, total=_collected(directory), completed=_finished(directory))
+        except KeyboardInterrupt:
+            child.wait()
+            raise
+        return child.returncode
+
+
+def _collected(directory: Path) -> int | None:
+    try:
+        return int((directory / "collected").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _finished(directory: Path) -> int:
+    try:
+        return (directory / "tests.jsonl").read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def _nothing_ran(code: int, log: Path, select: str | None) -> AssayError:
+    if code == NOTHING:
+        return UsageError(f"no test matches -k {select!r}" if select is not None else "the suites hold no test to run")
+    lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    telling = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no output")
+    return UsageError(f"the suites could not be run (pytest's exit code {code}): {telling}")
+
+
+def _print(records: Records, log: Path, code: int, *, as_json: bool, whole: bool) -> None:
+    from assay64.harness.judge import deviations
+    from assay64.harness.report.jsonout import run_data
+    from assay64.harness.report.terminal import run_report
+
+    failed = bool(records.failures() or records.errors() or code not in (PASSED, FAILED))
+    ran = [one for one in records.info.backends if not one.missing]
+    known = {one.name: deviations.for_backend(one.name) for one in ran}
+    titles = {entry.id: entry.title for entries in known.values() for entry in entries}
+    if as_json:
+        print_json(run_data(records, titles, int(failed)))
+        return
+    typer.echo(run_report(records, titles, _unused(records, ran) if whole else ()))
+    if code not in (PASSED, FAILED):
+        tail = log.read_text("utf-8", "replace").splitlines()[-LOG_LINES_SHOWN:]
+        typer.echo("\n".join([f"pytest ended early (exit code {code}):", *(f"  {line}" for line in tail)]))
+
+
+def _unused(records: Records, ran: Iterable[BackendInfo]) -> list[tuple[str, str]]:
+    from assay64.harness.judge import deviations
+
+    found: list[tuple[str, str]] = []
+    for one in ran:
+        occurred = {check.cause for check in records.deviations() if check.backend == one.name}
+        entries = deviations.unused(deviations.for_backend(one.name), occurred, one.version)
+        found += [(one.name, entry.id) for entry in entries]
+    return found

@@ -1,0 +1,109 @@
+"""A run's result as text: versions and seed, verdicts, failures by cause, known deviations. Reads records and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from assay64.harness.record.records import CheckRecord, Records
+from assay64.harness.report.failure import replay_command
+from assay64.harness.report.table import LEGEND, verdict_table
+
+ERROR_LINES = 12
+ERRORS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Group:
+    """Checks with one cause on one backend; ``smallest`` has the shortest token."""
+
+    backend: str
+    cause: str
+    count: int
+    smallest: CheckRecord
+
+
+def grouped(checks: Iterable[CheckRecord]) -> list[Group]:
+    """By backend and cause, the largest groups first."""
+    members: dict[tuple[str, str], list[CheckRecord]] = {}
+    for check in checks:
+        members.setdefault((check.backend, check.cause), []).append(check)
+    groups = [
+        Group(backend, cause, len(found), min(found, key=lambda check: (len(check.token), check.token)))
+        for (backend, cause), found in members.items()
+    ]
+    return sorted(groups, key=lambda group: (-group.count, group.backend, group.cause))
+
+
+def run_report(records: Records, titles: Mapping[str, str], unused: Iterable[tuple[str, str]] = ()) -> str:
+    """The whole report.
+
+    ``titles`` says what the known deviations are about, by identifier. ``unused`` are (backend, identifier) of known deviations
+    that did not occur although everything ran.
+    """
+    sections = [
+        "\n".join(_header(records)),
+        verdict_table(records.checks, [one.name for one in records.info.backends if not one.missing]),
+        LEGEND,
+        *_failures(records),
+        *_errors(records),
+        "\n".join(_deviations(records, titles)),
+        "\n".join(f"{backend}: the known deviation {name} did not occur: perhaps fixed" for backend, name in unused),
+        summary(records),
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def summary(records: Records) -> str:
+    """One line: how many cases and what became of them."""
+    failures = records.failures()
+    parts = [f"{len(records.checks)} cases"]
+    if failures:
+        parts.append(f"{_number(len(failures), 'failure')} with {_number(len(grouped(failures)), 'cause')}")
+    if (deviations := records.deviations()):
+        parts.append(f"{_number(len(deviations), 'case')} with known deviations")
+    if (errors := records.errors()):
+        parts.append(f"{_number(len(errors), 'test')} that could not be run to the end")
+    if not failures and not errors:
+        parts.append("no failures")
+    return ", ".join(parts) + f"; seed {records.info.seed}."
+
+
+def _header(records: Records) -> Iterator[str]:
+    info = records.info
+    yield f"assay64 {info.assay64}, Python {info.python}, {info.machine}, seed {info.seed}"
+    for one in info.backends:
+        yield f"  {one.name}: not available: {one.missing}" if one.missing else f"  {one.name} {one.version}".rstrip()
+
+
+def _failures(records: Records) -> Iterator[str]:
+    groups = grouped(records.failures())
+    if groups:
+        yield f"Failures by cause ({len(groups)})"
+    for group in groups:
+        yield f"{group.backend}   {group.cause}   ({_number(group.count, 'case')})\n{group.smallest.report}"
+
+
+def _errors(records: Records) -> Iterator[str]:
+    errors = records.errors()
+    if errors:
+        yield f"Tests that could not be run to the end ({len(errors)}): faults of a suite or of assay64, not verdicts"
+    for test in errors[:ERRORS_SHOWN]:
+        lines = test.error.splitlines()
+        yield "\n".join([test.test, *(f"  {line}" for line in lines[-ERROR_LINES:])])
+    if len(errors) > ERRORS_SHOWN:
+        yield f"... and {len(errors) - ERRORS_SHOWN} more"
+
+
+def _deviations(records: Records, titles: Mapping[str, str]) -> Iterator[str]:
+    groups = grouped(records.deviations())
+    if groups:
+        yield "Known deviations"
+    for group in groups:
+        title = titles.get(group.cause, "")
+        yield f"  {group.backend}   {group.cause}   ({_number(group.count, 'case')})   {title}".rstrip()
+        yield f"    {replay_command(group.smallest.token, group.backend)}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,181 @@
+"""A backend that crashes, hangs or prints costs only its case; what cannot start says why. Real child processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from assay64.harness.backends import registry
+from assay64.harness.backends.contract import Unsupported
+from assay64.harness.cases.case import CODE_ADDRESS, Case
+from assay64.harness.cases.layout import CHANGE_DTYPE, Batch, new_state, unpack_exit
+from assay64.harness.cases.outcome import ExitKind
+from assay64.harness.cases.state import State
+from assay64.harness.errors import BackendUnavailable, UsageError
+from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
+from assay64.harness.judge.pool import CHUNK, Worker
+from assay64.suites.selftest.judge_backends import CRASH, HANG, MODULE, NOISE, RAISE, Tiny, add, movz
+
+ROGUE = f"{MODULE}:Rogue"
+
+
+def one(word: int, **registers: int) -> Case:
+    return Case(code=(word,), states=(State.of(**registers),))
+
+
+def x0(result: Result) -> int:
+    assert isinstance(result, Ran), result
+    return dict(result.outcome.states[0].registers())["x0"]
+
+
+@pytest.mark.parametrize("position", [0, 5, CHUNK - 1, CHUNK, 2 * CHUNK - 1])
+def test_a_crash_costs_only_its_case(position):
+    cases = [one(add(0, 1, 2), x1=n, x2=1) for n in range(2 * CHUNK)]
+    cases[position] = one(CRASH)
+    with Worker(ROGUE) as worker:
+        results = list(worker.run(cases))
+    assert results.pop(position) == Crashed("SIGSEGV", "tiny: assertion failed: code_buffer != 0")
+    assert [x0(result) for result in results] == [n + 1 for n in range(2 * CHUNK) if n != position]
+
+
+def test_a_hang_costs_only_its_case():
+    cases = [one(movz(0, 1)), one(HANG), one(movz(0, 2))]
+    began = time.monotonic()
+    with Worker(ROGUE, timeout_s=0.5) as worker:
+        before, hung, after = worker.run(cases)
+    assert (x0(before), hung, x0(after)) == (1, Hung(0.5), 2)
+    assert 1.0 <= time.monotonic() - began < 30
+
+
+def test_what_the_backend_prints_does_not_reach_the_answers():
+    with Worker(ROGUE) as worker:
+        results = list(worker.run([one(movz(0, 1)), one(NOISE), one(movz(0, 3))]))
+    assert [type(result) for result in results] == [Ran, Ran, Ran]
+    assert (x0(results[0]), x0(results[2])) == (1, 3)
+
+
+def test_an_error_in_the_backend_is_a_result_with_its_place():
+    with Worker(ROGUE) as worker:
+        failed, fine = worker.run([one(RAISE), one(movz(0, 4))])
+    assert isinstance(failed, Failed)
+    assert failed.reason.startswith("KeyError: 'no such register' (judge_backends.py:")
+    assert x0(fine) == 4
+
+
+def test_what_the_backend_lacks_is_a_result():
+    with Worker(ROGUE) as worker:
+        assert worker.execute(Case(code=(CRASH,), requires=("FEAT_SVE",))) == Lacks("tiny does not have FEAT_SVE")
+
+
+def test_a_crash_that_needs_company_is_still_a_crash():
+    cases = [one(movz(0, n)) for n in range(1, 6)]
+    with Worker(f"{MODULE}:CrashesInCompany") as worker:
+        results = list(worker.run(cases))
+    assert results[2] == Crashed("SIGABRT", alone=False)
+    assert "not when the case runs alone" in str(results[2])
+    assert [x0(results[index]) for index in (0, 1, 3, 4)] == [1, 2, 4, 5]
+
+
+def test_the_worker_goes_on_after_results_were_left_unread():
+    with Worker(ROGUE) as worker:
+        results = worker.run([one(movz(0, n)) for n in range(10)])
+        next(results)
+        assert x0(worker.execute(one(movz(0, 77)))) == 77
+
+
+def test_a_worker_that_dies_between_cases_is_replaced_and_its_death_is_told():
+    with Worker(ROGUE) as worker:
+        assert x0(worker.execute(one(movz(0, 1)))) == 1
+        os.kill(worker.process_id, signal.SIGKILL)
+        assert worker.execute(one(movz(0, 2))) == Crashed("SIGKILL", alone=False)
+        assert x0(worker.execute(one(movz(0, 3)))) == 3
+
+
+def test_closing_ends_the_process():
+    worker = Worker(ROGUE)
+    worker.execute(one(movz(0, 1)))
+    child = worker.process_id
+    worker.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_values_of_128_bits_travel():
+    state = State.of(v31=-1, v0=1 << 127)
+    with Worker(ROGUE) as worker:
+        result = worker.execute(Case(code=(movz(0, 1),), states=(state,)))
+    assert isinstance(result, Ran)
+    assert result.outcome.states[0].simd.v == state.simd.v
+
+
+@pytest.mark.parametrize(
+    ("backend", "error", "says"),
+    [
+        (f"{MODULE}:Absent", BackendUnavailable, "apt install libabsent-dev"),
+        (f"{MODULE}:DiesAtStart", BackendUnavailable, "SIGABRT"),
+        (f"{MODULE}:Tyni", UsageError, "did you mean Tiny?"),
+        ("unicron", UsageError, "did you mean unicorn?"),
+    ],
+)
+def test_a_backend_that_cannot_start_says_why_in_one_line(backend, error, says):
+    with Worker(backend) as worker, pytest.raises(error, match="^[^\n]+$") as raised:
+        worker.execute(one(movz(0, 1)))
+    assert says in str(raised.value)
+
+
+def batch(words: list[int]) -> Batch:
+    initial = new_state(len(words))
+    initial["pc"] = CODE_ADDRESS
+    return Batch(
+        code=np.array([[word] for word in words], np.uint32),
+        code_words=np.ones(len(words), np.uint32),
+        code_address=CODE_ADDRESS,
+        initial=initial,
+        changes=np.zeros(len(words), CHANGE_DTYPE),
+    )
+
+
+def test_a_batch_survives_its_crashes_and_hangs():
+    words = [movz(0, n) for n in range(20)]
+    words[3], words[4], words[19] = CRASH, HANG, CRASH
+    with Worker(f"{MODULE}:Batched", timeout_s=0.5) as worker:
+        result = worker.run_batch(batch(words))
+    assert {index: str(lost).split()[0] for index, lost in result.lost.items()} == {3: "SIGSEGV:", 4: "no", 19: "SIGSEGV:"}
+    survived = [index for index in range(20) if index not in result.lost]
+    final, exits = result.batch.final, result.batch.exits
+    assert [int(final["x"][index][0]) for index in survived] == survived
+    assert {unpack_exit(exits[index]).kind for index in survived} == {ExitKind.UNTIL}
+    assert result.batch.changes["case"].tolist() == survived
+    assert result.batch.changes["value"].tolist()[:3] == [1, 2, 3]
+
+
+def test_a_backend_without_batches_says_so():
+    with Worker(ROGUE) as worker, pytest.raises(Unsupported, match="no batches"):
+        worker.run_batch(batch([movz(0, 1)]))
+
+
+def test_backends_are_found_by_name_module_and_file(tmp_path):
+    assert isinstance(registry.load(f"{MODULE}:Tiny"), Tiny)
+    path = tmp_path / "mine.py"
+    path.write_text(f"from {MODULE} import Tiny\nBACKEND = Tiny()\nOTHER = 5\n")
+    assert registry.load(f"{path}:BACKEND").name == "tiny"
+    with pytest.raises(UsageError, match="is no Backend: it has no available, capabilities, create"):
+        registry.load(f"{path}:OTHER")
+
+
+@pytest.mark.parametrize("name", ["./libmissing.so", "no/such/file.py:X", "no_such_module:X", "module:", "reference2", ""])
+def test_a_name_that_leads_nowhere_is_a_usage_error(name):
+    with pytest.raises(UsageError, match="^[^\n]+$"):
+        registry.load(name)
+
+
+def test_the_built_in_backends_are_those_of_the_entry_points(checkout):
+    import tomllib
+
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"][registry.GROUP] == registry.BUILT_IN
+    assert registry.names()[:3] == ["reference", "unicorn", "dynarmic"]
