@@ -80,7 +80,7 @@ def plain(value: Any, *, hexadecimal: bool = True) -> Any:
         large = isinstance(node, int) and not isinstance(node, bool) and abs(node) >= SMALLEST_HEXADECIMAL
         return f"{node:#x}" if hexadecimal and large else node
 
-    return walk(msgspec.to_builtins(value, str_keys=True))
+    return walk(msgspec.to_builtins(value, str_keys=True, order="deterministic"))
 
 
 def check_size(case: Case) -> Case:

@@ -15,21 +15,25 @@ from typing import Any
 from assay64.harness.cases.case import Case
 
 NOP = 0xD503_201F
-# Where A64 keeps register numbers (Arm ARM, C4.1): lowest bit of the five -> the operand's name in the manual.
-REGISTER_FIELDS: Mapping[int, str] = {0: "Rd", 5: "Rn", 16: "Rm", 10: "Ra"}
-# Loads and stores, op0 = x1x0: the lowest field is the register that is transferred, and a pair has its second in Rt2.
-LOAD_STORE_FIELDS: Mapping[int, str] = {0: "Rt", 5: "Rn", 16: "Rm", 10: "Rt2"}
+UNALLOCATED = "unallocated"
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """A word as the specification has it. ``name`` is the definition's, ``source`` its file and line."""
+    """A word as the specification has it.
+
+    ``title`` is that of its page in the Arm ARM, ``family`` names the definition's siblings too, ``name`` is the
+    definition's own and ``source`` its file and line. ``registers`` maps register numbers to the operands that they
+    are here, the first of several.
+    """
 
     word: int
     mnemonic: str
     title: str
+    family: str
     name: str
     source: str
+    registers: Mapping[int, str]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,9 +46,15 @@ def instruction(word: int) -> Instruction:
     # The specification takes time to load, and a comparison that succeeds never asks for it.
     decoded: Any = importlib.import_module("assay64.reference").decode(word)
     if decoded is None:
-        return Instruction(word, "", "unallocated", "unallocated", "")
-    definition = str(decoded.definition.name)
-    return Instruction(word, str(decoded.mnemonic), str(decoded.title), definition, str(decoded.source))
+        return Instruction(word, UNALLOCATED, UNALLOCATED, UNALLOCATED, UNALLOCATED, "", {})
+    definition = decoded.definition
+    fields = [field for field in definition.pattern.fields if field.name.startswith("R") and field.width == 5]
+    # Fields stand highest first; the register that is written comes last and so is the one that is named.
+    registers = {field.of(word): str(field.name) for field in fields}
+    mnemonic, title = str(decoded.mnemonic), str(decoded.title)
+    if not mnemonic.isalnum():  # a hole between siblings
+        mnemonic, title = UNALLOCATED, f"{UNALLOCATED} beside {definition.title}"
+    return Instruction(word, mnemonic, title, definition.title, definition.name, definition.source, registers)
 
 
 def only_word(case: Case) -> int | None:
@@ -63,8 +73,6 @@ def role(field: str, word: int) -> str:
     if name.startswith("memory"):
         return prefix + dot + "memory"
     if name[:1] in "xv" and name[1:].isdecimal():
-        number = int(name[1:])
-        fields = LOAD_STORE_FIELDS if word >> 25 & 0b0101 == 0b0100 else REGISTER_FIELDS
-        roles = [text for low, text in fields.items() if word >> low & 31 == number]
-        name = f"{name[0].upper()}[{roles[0]}]" if roles else f"another {name[0].upper()} register"
+        operand = instruction(word).registers.get(int(name[1:]))
+        name = f"{name[0].upper()}[{operand}]" if operand else f"another {name[0].upper()} register"
     return prefix + dot + name

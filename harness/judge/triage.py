@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -42,11 +42,14 @@ class Group:
     verdict: Verdict
     first_seed: str
     count: int = 1
+    titles: set[str] = field(default_factory=set[str])
 
     @property
     def title(self) -> str:
         """``ADDS (shifted register): nzcv``."""
-        name = self.instruction.title if self.instruction else "several instructions"
+        name = "a sequence of instructions"
+        if self.instruction is not None:
+            name = self.instruction.title if len(self.titles) == 1 else self.instruction.family
         return f"{name}: {', '.join(self.cause.what) or self.cause.kind}"
 
 
@@ -63,14 +66,13 @@ class Triage:
         word = blamed(case) if word is None else word
         cause = cause_of(backend, verdict, word)
         group = self._groups.get(cause)
+        about = None if word is None else instruction(word)
         if group is None:
-            about = None if word is None else instruction(word)
-            group = self._groups[cause] = Group(cause, about, case, verdict, seed)
-            return group
+            group = self._groups[cause] = Group(cause, about, case, verdict, seed, 0)
+        elif size(case) < size(group.case):
+            group.case, group.verdict, group.instruction = case, verdict, about
         group.count += 1
-        if size(case) < size(group.case):
-            group.case, group.verdict = case, verdict
-            group.instruction = None if word is None else instruction(word)
+        group.titles |= {about.title} if about else set()
         return group
 
     def __iter__(self) -> Iterator[Group]:

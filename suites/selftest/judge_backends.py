@@ -1,6 +1,8 @@
-"""Backends in a few lines of Python for the tests of the judge: a tiny interpreter, and ones that crash, hang and chatter.
+"""Backends in a few lines of Python for the tests of the judge: a tiny interpreter, and ones that crash, hang and
+chatter.
 
-They are loaded by name (``assay64.suites.selftest.judge_backends:Crashing``), in worker processes too. No test is in here.
+They are loaded by name (``assay64.suites.selftest.judge_backends:Crashing``), in worker processes too. No test is in
+here.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
@@ -46,8 +49,8 @@ class TinyInstance(OptionalActions):
 
     def __init__(self, backend: Tiny, vcpus: int) -> None:
         self.backend = backend
-        self.windows: list = []
-        self.states: list = [None] * vcpus
+        self.windows: list[Any] = []
+        self.states: list[Any] = [None] * vcpus
         self.decoded: dict[int, int] = {}
 
     def map(self, address, memory, offset, size, permissions, *, device=False, guarded=False):
@@ -123,7 +126,7 @@ class TinyInstance(OptionalActions):
             return self.other(word)
         return None
 
-    def other(self, word):
+    def other(self, word) -> Exit | None:
         return Exit(kind=ExitKind.DECLINED)
 
     @staticmethod
@@ -141,9 +144,9 @@ class Tiny:
     actions = "run step write map unmap alias notify_code schedule free_run"
 
     def __init__(self) -> None:
-        self.created = self.closed = 0
+        self.created = self.closed = self.started = 0
 
-    def available(self):
+    def available(self) -> str | None:
         return None
 
     def capabilities(self):
@@ -196,14 +199,13 @@ class CrashesInCompanyInstance(TinyInstance):
 
     def set_state(self, vcpu, state):
         super().set_state(vcpu, state)
-        self.backend.cases += 1
-        if self.backend.cases == 3:
+        self.backend.started += 1
+        if self.backend.started == 3:
             os.abort()
 
 
 class CrashesInCompany(Tiny):
     instance = CrashesInCompanyInstance
-    cases = 0
 
 
 class BatchInstance(RogueInstance):
@@ -217,7 +219,9 @@ class BatchInstance(RogueInstance):
             self.map(region.address, HostMemory(region.size), 0, region.size, region.permissions)
         for index in range(len(batch)):
             count = int(batch.code_words[index])
-            memory, offset = self.place(batch.code_address, "x")
+            place = self.place(batch.code_address, "x")
+            assert place is not None
+            memory, offset = place
             memory[offset : offset + 4 * count] = batch.code[index, :count].view(np.uint8)
             self.notify_code(batch.code_address, 4 * count)
             self.set_state(0, batch.initial[index])

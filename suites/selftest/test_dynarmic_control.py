@@ -14,7 +14,7 @@ from assay64.harness.backends.library import LibraryError
 from assay64.harness.cases.case import Environment
 from assay64.harness.cases.layout import new_state
 from assay64.harness.cases.memory import HostMemory
-from assay64.harness.cases.outcome import Exit, ExitKind, Fault
+from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
 from assay64.suites.selftest._guest import (
     ADD_X0,
     ALL_ONES,

@@ -18,25 +18,34 @@ from assay64.suites.selftest.judge_backends import CRASH, HANG, MODULE, Tiny, ad
 WRONG_CARRY, ROGUE = f"{MODULE}:WrongCarry", f"{MODULE}:Rogue"
 CARRIES = Case(code=(adds(0, 1, 2),), states=(State.of(x1=-1, x2=1),))
 KNOWN = Deviation(
-    id="adds-carry", title="no carry", reason="truncated", evidence="ab020020:x1=-1,x2=1", instructions=("ADDS",), fields=("nzcv",)
+    id="adds-carry",
+    title="no carry",
+    reason="truncated",
+    evidence="ab020020:x1=-1,x2=1",
+    instructions=("ADDS",),
+    fields=("nzcv",),
 )
 
 
-@pytest.fixture
-def reference():
-    """Counts how often it is asked."""
-    executor = Executor(Tiny())
+class Reference:
+    """Supplies the interpreter's outcome, and counts how often it is asked."""
 
-    def permitted(case: Case) -> tuple[Permitted, ...]:
-        permitted.asked += 1
+    def __init__(self) -> None:
+        self.executor = Executor(Tiny())
+        self.asked = 0
+
+    def __call__(self, case: Case) -> tuple[Permitted, ...]:
+        self.asked += 1
         if case.name == "fault":
             raise ZeroDivisionError("in the specification")
         if case.name == "lacks":
             raise Unsupported("no FEAT_SME")
-        return (Permitted(outcome=executor.execute(case)),)
+        return (Permitted(outcome=self.executor.execute(case)),)
 
-    permitted.asked = 0
-    return permitted
+
+@pytest.fixture
+def reference() -> Reference:
+    return Reference()
 
 
 def test_a_wrong_flag_is_a_mismatch_and_a_right_backend_matches(reference):

@@ -1,4 +1,6 @@
-"""Cases are executed through the contract as they are written: memory, states, actions, reuse of instances. Knows no worker."""
+"""Cases are executed through the contract as they are written: memory, states, actions, reuse of instances. Knows no
+worker.
+"""
 
 from __future__ import annotations
 
@@ -102,9 +104,15 @@ def test_memory_is_mapped_unmapped_and_aliased_while_the_case_runs():
     case = Case(
         code=(str_(0, 1), str_(0, 2)),
         states=(State.of(x0=3, x1=0x5000_0000, x2=0x1_0000),),
-        actions=(Map(region=new), Alias(address=0x5000_0000, size=0x1000, at=0x1_0000), Unmap(address=0x5000_0000, size=0x10000),
-                 Run(), Map(region=new), Run()),
-    )  # fmt: skip
+        actions=(
+            Map(region=new),
+            Alias(address=0x5000_0000, size=0x1000, at=0x1_0000),
+            Unmap(address=0x5000_0000, size=0x10000),
+            Run(),
+            Map(region=new),
+            Run(),
+        ),
+    )
     with pytest.raises(Unsupported, match="'set_breakpoint'"):
         execute(Case(code=case.code, actions=(SetBreakpoint(address=0), Run())), Tiny())
     exits = execute(case, Tiny()).exits
@@ -132,6 +140,8 @@ def test_reused_instances_give_what_fresh_ones_give():
     first, second = movz(0, 1), movz(0, 2)
     code_region = Region(address=DEFAULT_REGIONS[0].address, size=DEFAULT_REGIONS[0].size, permissions="rwx")
     writable = (code_region, DEFAULT_REGIONS[1])
+    filled = (DEFAULT_REGIONS[0], Region(address=DATA, size=0x10000, fill=1))
+    notify = NotifyCode(address=CODE_ADDRESS, size=4)
     rewrite = WriteMemory(address=CODE_ADDRESS, bytes=second.to_bytes(4, "little").hex())
     again = State.of(x5=CODE_ADDRESS, x6=first | movz(3, 3) << 32)
     cases = [
@@ -139,14 +149,14 @@ def test_reused_instances_give_what_fresh_ones_give():
         Case(code=(first,), regions=writable, actions=(Run(), rewrite)),
         Case(code=(second,), regions=writable),
         Case(code=(first,), regions=writable, actions=(rewrite, Run())),
-        Case(code=(first,), regions=writable, actions=(Run(budget=1), rewrite, NotifyCode(address=CODE_ADDRESS, size=4))),
+        Case(code=(first,), regions=writable, actions=(Run(budget=1), rewrite, notify)),
         Case(code=(second, str_(6, 5)), regions=writable, states=(again,)),
         Case(code=(first, movz(3, 3)), regions=writable),
         Case(code=(second, movz(4, 4)), regions=writable),
         Case(regions=writable, states=(State.of(pc=CODE_ADDRESS),), actions=(Run(budget=1),)),
         Case(code=(str_(0, 1),), states=(State.of(x0=1, x1=DATA),)),
         Case(code=(str_(0, 1),), states=(State.of(x0=2, x1=DATA),)),
-        Case(code=(str_(0, 1),), states=(State.of(x1=DATA),), regions=(DEFAULT_REGIONS[0], Region(address=DATA, size=0x10000, fill=1))),
+        Case(code=(str_(0, 1),), states=(State.of(x1=DATA),), regions=filled),
     ]  # fmt: skip
     backend = Tiny()
     executor = Executor(backend)

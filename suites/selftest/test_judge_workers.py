@@ -122,7 +122,7 @@ def test_values_of_128_bits_travel():
     ],
 )
 def test_a_backend_that_cannot_start_says_why_in_one_line(backend, error, says):
-    with Worker(backend) as worker, pytest.raises(error, match="^[^\n]+$") as raised:
+    with Worker(backend) as worker, pytest.raises(error, match=r"^[^\n]+$") as raised:
         worker.execute(one(movz(0, 1)))
     assert says in str(raised.value)
 
@@ -144,7 +144,11 @@ def test_a_batch_survives_its_crashes_and_hangs():
     words[3], words[4], words[19] = CRASH, HANG, CRASH
     with Worker(f"{MODULE}:Batched", timeout_s=0.5) as worker:
         result = worker.run_batch(batch(words))
-    assert {index: str(lost).split()[0] for index, lost in result.lost.items()} == {3: "SIGSEGV:", 4: "no", 19: "SIGSEGV:"}
+    assert {index: str(lost).split()[0] for index, lost in result.lost.items()} == {
+        3: "SIGSEGV:",
+        4: "no",
+        19: "SIGSEGV:",
+    }
     survived = [index for index in range(20) if index not in result.lost]
     final, exits = result.batch.final, result.batch.exits
     assert [int(final["x"][index][0]) for index in survived] == survived
@@ -167,9 +171,11 @@ def test_backends_are_found_by_name_module_and_file(tmp_path):
         registry.load(f"{path}:OTHER")
 
 
-@pytest.mark.parametrize("name", ["./libmissing.so", "no/such/file.py:X", "no_such_module:X", "module:", "reference2", ""])
+@pytest.mark.parametrize(
+    "name", ["./libmissing.so", "no/such/file.py:X", "no_such_module:X", "module:", "reference2", ""]
+)
 def test_a_name_that_leads_nowhere_is_a_usage_error(name):
-    with pytest.raises(UsageError, match="^[^\n]+$"):
+    with pytest.raises(UsageError, match=r"^[^\n]+$"):
         registry.load(name)
 
 

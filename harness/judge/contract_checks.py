@@ -1,0 +1,526 @@
+"""What ``assay64 check-backend`` checks: does a backend keep the contract, and is what it declares true?
+
+``python -m assay64.harness.judge.contract_checks BACKEND NAME...`` runs the checks in a process of their own, because a backend
+under construction crashes and hangs; it prints a JSON line when a check begins and one when it ends. These checks use the contract
+alone. What instructions must do is the suites' affair: here a few of the plainest stand for all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+
+from assay64.harness.backends import registry
+from assay64.harness.backends.contract import Backend, BatchInstance, Instance, Unsupported
+from assay64.harness.cases.capabilities import Capabilities, ExclusiveMonitor
+from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, DATA_REGION, STACK_POINTER, AnyAction, Environment
+from assay64.harness.cases.layout import Batch, new_state, pack_state, unpack_exit, unpack_state
+from assay64.harness.cases.memory import HostMemory
+from assay64.harness.cases.outcome import Access, Exit, ExitKind
+from assay64.harness.cases.state import PAC_KEYS, PSTATE_FIELDS, State, locate
+
+OK, FAILED, UNDECLARED, NOT_DECLARED = "ok", "failed", "undeclared", "not declared"
+
+ADD_X0 = 0x9100_0400  # add x0, x0, #1
+BACK_ONE = 0x17FF_FFFF  # b . - 4
+LOAD = 0xF940_0020  # ldr x0, [x1]
+STORE = 0xF900_0020  # str x0, [x1]
+SVC_5 = 0xD400_00A1  # svc #5
+BRK_7 = 0xD420_00E0  # brk #7
+UDF = 0x0000_0000  # udf #0
+BR_X1 = 0xD61F_0020  # br x1
+NOP = 0xD503_201F
+LDXR = 0xC85F_7C20  # ldxr x0, [x1]
+STXR = 0xC802_7C23  # stxr w2, x3, [x1]
+UNMAPPED = 0x4000_0000
+DATA = DATA_REGION[0]
+ROUND_TRIPS = 20
+BUDGETS = (1, 2, 3, 4, 5, 8, 17, 64, 999)
+# What a register beyond Armv8.0 needs; without the feature a backend need not keep it.
+FEATURE_OF = {"btype": "FEAT_BTI", "ssbs": "FEAT_SSBS", "dit": "FEAT_DIT", "tco": "FEAT_MTE"} | dict.fromkeys(
+    PAC_KEYS, "FEAT_PAuth"
+)
+FPCR_ARMV8_0 = 0x07C0_0000
+FPSR_ARMV8_0 = 0x0800_009F
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """``status`` is ok, failed, crashed, hung, undeclared (it can, and does not say so) or not declared."""
+
+    name: str
+    title: str
+    status: str
+    detail: str = ""
+
+
+class Wrong(Exception):
+    """The backend breaks the contract; the text says how."""
+
+
+class Machine:
+    """An instance with the default regions, as a case finds it."""
+
+    def __init__(self, backend: Backend, environment: Environment | None = None, vcpus: int = 1) -> None:
+        self.code, self.data = HostMemory(CODE_REGION[1]), HostMemory(DATA_REGION[1])
+        self.instance: Instance = backend.create(environment or Environment(), vcpus)
+        self.instance.map(CODE_REGION[0], self.code, 0, CODE_REGION[1], "rx")
+        self.instance.map(DATA_REGION[0], self.data, 0, DATA_REGION[1], "rw")
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.instance.close()
+
+    def write_code(self, *words: int) -> int:
+        """Put ``words`` at the code address and give their end."""
+        data = np.frombuffer(b"".join(word.to_bytes(4, "little") for word in words), np.uint8)
+        start = CODE_ADDRESS - CODE_REGION[0]
+        self.code.bytes[start : start + len(data)] = data
+        self.instance.notify_code(CODE_ADDRESS, len(data))
+        return CODE_ADDRESS + len(data)
+
+    def set(self, vcpu: int = 0, **registers: int) -> None:
+        self.instance.set_state(vcpu, pack_state(State.of(**registers), pc=CODE_ADDRESS, sp=STACK_POINTER))
+
+    def get(self, vcpu: int = 0) -> dict[str, int]:
+        """Every register that is not zero."""
+        record = new_state()
+        self.instance.get_state(vcpu, record)
+        return dict(unpack_state(record).registers())
+
+    def run(self, *words: int, budget: int = 100, **registers: int) -> Exit:
+        end = self.write_code(*words)
+        self.set(**registers)
+        return self.instance.run(0, budget, end)
+
+    def expect(self, found: Exit, kind: ExitKind, pc: int, **registers: int) -> None:
+        if found.kind is not kind:
+            raise Wrong(f"the exit is {found}, not {kind}")
+        state = self.get()
+        for name, value in {"pc": pc, **registers}.items():
+            if state.get(name, 0) != value:
+                raise Wrong(f"after {kind}, {name} is {state.get(name, 0):#x}, not {value:#x}")
+
+
+def declares_itself(backend: Backend) -> str:
+    """capabilities are complete"""
+    has = backend.capabilities()
+    known = {kind.__struct_config__.tag for kind in cast(Any, AnyAction).__args__}
+    for wrong, text in (
+        (not has.name or not has.version, "name or version is empty"),
+        ("run" not in has.actions, "the action run is not declared"),
+        (bool(has.actions - known), f"there are no actions called {', '.join(sorted(has.actions - known))}"),
+        (has.vcpus < 1, f"vcpus is {has.vcpus}"),
+        (has.page_size < 4096 or bool(has.page_size & has.page_size - 1), f"page_size is {has.page_size}"),
+        (any(not one.startswith("FEAT_") for one in has.features), "features are not called FEAT_..."),
+        (bool(has.fixed.keys() - set(Environment.__struct_fields__)), "fixed names what is no field of Environment"),
+    ):
+        if wrong:
+            raise Wrong(text)
+    return f"{has.name} {has.version}"
+
+
+def keeps_every_register(backend: Backend) -> str:
+    """set_state and get_state agree for every register"""
+    has = backend.capabilities()
+    source = random.Random(1)
+    plain = [*(f"x{i}" for i in range(31)), *(f"v{i}" for i in range(32)), "sp", "nzcv", "tpidr_el0", "tpidrro_el0"]
+    with Machine(backend) as machine:
+        for _ in range(ROUND_TRIPS):
+            state = {name: source.randrange(locate(name)[3] + 1) for name in plain}
+            state |= {"pc": source.randrange(1 << 46) * 4, "fpcr": source.getrandbits(32) & FPCR_ARMV8_0}
+            state["fpsr"] = source.getrandbits(32) & FPSR_ARMV8_0
+            machine.set(**state)
+            _same(state, machine.get())
+        for name in plain:
+            machine.set(**{name: locate(name)[3]})
+            _same({"sp": STACK_POINTER, "pc": CODE_ADDRESS, name: locate(name)[3]}, machine.get())
+        optional = [*(name for name in PSTATE_FIELDS if name in FEATURE_OF), *PAC_KEYS]
+        lost = [name for name in optional if not _keeps(machine, name)]
+    broken = [name for name in lost if FEATURE_OF[name] in has.features]
+    if broken:
+        raise Wrong(
+            f"{', '.join(broken)}: lost, although {', '.join({FEATURE_OF[name] for name in broken})} is declared"
+        )
+    return f"not kept: {', '.join(lost)}" if lost else "all"
+
+
+def _same(wanted: dict[str, int], found: dict[str, int]) -> None:
+    for name, value in wanted.items():
+        if found.get(name, 0) != value:
+            raise Wrong(f"{name} was set to {value:#x} and reads as {found.get(name, 0):#x}")
+    extra = {name: value for name, value in found.items() if value and name not in wanted and name != "mode"}
+    if extra:
+        name, value = next(iter(extra.items()))
+        raise Wrong(f"{name} was set to 0 and reads as {value:#x}")
+
+
+def _keeps(machine: Machine, name: str) -> bool:
+    try:
+        machine.set(**{name: locate(name)[3]})
+    except Unsupported:
+        return False
+    kept = machine.get().get(name, 0) == locate(name)[3]
+    machine.set()
+    return kept
+
+
+def runs_and_stops(backend: Backend) -> str:
+    """run executes code and stops at until"""
+    with Machine(backend) as machine:
+        machine.expect(machine.run(ADD_X0, ADD_X0, x0=40), ExitKind.UNTIL, CODE_ADDRESS + 8, x0=42)
+        machine.expect(machine.run(NOP), ExitKind.UNTIL, CODE_ADDRESS + 4, x0=0)
+    return ""
+
+
+def reports_exceptions(backend: Backend) -> str:
+    """exceptions arrive as exits with Arm's preferred return address"""
+    undefined = ExitKind.UNDEFINED if backend.capabilities().distinguishes_undefined else ExitKind.DECLINED
+    with Machine(backend) as machine:
+        for word, kind, pc, immediate in (
+            (SVC_5, ExitKind.SVC, CODE_ADDRESS + 8, 5),
+            (BRK_7, ExitKind.BRK, CODE_ADDRESS + 4, 7),
+            (UDF, undefined, CODE_ADDRESS + 4, 0),
+        ):
+            found = machine.run(ADD_X0, word, ADD_X0)
+            machine.expect(found, kind, pc, x0=1)
+            if found.immediate != immediate:
+                raise Wrong(f"{kind} #{immediate} arrives with the immediate {found.immediate}")
+    return "UNDEFINED arrives as declined" if undefined is ExitKind.DECLINED else ""
+
+
+def reports_aborts(backend: Backend) -> str:
+    """aborts arrive with address and access, and change nothing"""
+    with Machine(backend) as machine:
+        for word, address, access in (
+            (LOAD, UNMAPPED, Access.READ),
+            (STORE, UNMAPPED, Access.WRITE),
+            (STORE, CODE_REGION[0], Access.WRITE),
+        ):
+            found = machine.run(NOP, word, x0=3, x1=address)
+            machine.expect(found, ExitKind.DATA_ABORT, CODE_ADDRESS + 4, x0=3, x1=address)
+            if (found.address, found.access) != (address, access):
+                raise Wrong(f"a {access} at {address:#x} is reported as {found}")
+        found = machine.run(BR_X1, x1=UNMAPPED)
+        machine.expect(found, ExitKind.INSTRUCTION_ABORT, UNMAPPED)
+    return ""
+
+
+def shares_memory(backend: Backend) -> str:
+    """guest and harness see the same memory"""
+    with Machine(backend) as machine:
+        machine.run(STORE, x0=0x1122_3344_5566_7788, x1=DATA + 8)
+        if int(machine.data.words()[1]) != 0x1122_3344_5566_7788:
+            raise Wrong("a store of the guest is not in the harness's memory after the run")
+        machine.data.words()[2] = 0x99
+        machine.expect(machine.run(LOAD, x1=DATA + 16), ExitKind.UNTIL, CODE_ADDRESS + 4, x0=0x99)
+    return ""
+
+
+def notices_new_code(backend: Backend) -> str:
+    """code that the harness has changed runs after notify_code"""
+    with Machine(backend) as machine:
+        for expected, word in ((1, ADD_X0), (0, NOP), (1, ADD_X0)):
+            machine.expect(machine.run(word), ExitKind.UNTIL, CODE_ADDRESS + 4, x0=expected)
+    return ""
+
+
+def repeats_itself(backend: Backend) -> str:
+    """the same case gives the same outcome, in one instance and in a new one"""
+
+    def outcome(machine: Machine) -> tuple[Exit, dict[str, int]]:
+        found = machine.run(ADD_X0, STORE, LOAD, SVC_5, x0=7, x1=DATA, v3=1 << 100, nzcv=9)
+        return found, machine.get()
+
+    with Machine(backend) as machine:
+        first = outcome(machine)
+        again = [outcome(machine) for _ in range(3)]
+    with Machine(backend) as machine:
+        again.append(outcome(machine))
+    if any(one != first for one in again):
+        raise Wrong("five runs of one case had different outcomes")
+    return ""
+
+
+def keeps_instances_apart(backend: Backend) -> str:
+    """two instances have nothing in common"""
+    with Machine(backend) as one, Machine(backend) as other:
+        one.write_code(ADD_X0)
+        other.write_code(NOP)
+        one.set(x0=10)
+        other.set(x0=20, x1=DATA)
+        one.instance.run(0, 10, CODE_ADDRESS + 4)
+        other.instance.run(0, 10, CODE_ADDRESS + 4)
+        if (one.get().get("x0"), other.get().get("x0")) != (11, 20):
+            raise Wrong("registers or code of one instance show in the other")
+        other.run(STORE, x0=5, x1=DATA)
+        if one.data.words()[0] or int(other.data.words()[0]) != 5:
+            raise Wrong("memory of one instance shows in the other")
+    return ""
+
+
+def spends_budgets(backend: Backend) -> str:
+    """a run ends when its budget is spent"""
+    exact = backend.capabilities().exact_budget
+    with Machine(backend) as machine:
+        for budget in BUDGETS:
+            machine.write_code(ADD_X0, BACK_ONE)
+            machine.set()
+            found = machine.instance.run(0, budget, CODE_ADDRESS + 8)
+            if found.kind is not ExitKind.BUDGET:
+                raise Wrong(f"an endless loop with a budget of {budget} ends with {found}")
+            if exact:
+                machine.expect(found, ExitKind.BUDGET, CODE_ADDRESS + 4 * (budget % 2), x0=(budget + 1) // 2)
+    return "exact" if exact else "declared as not exact"
+
+
+def survives_many_instances(backend: Backend) -> str:
+    """instances can be made and closed again and again"""
+    for _ in range(ROUND_TRIPS):
+        with Machine(backend) as machine:
+            machine.run(ADD_X0)
+    return f"{ROUND_TRIPS} instances"
+
+
+def refuses_other_environments(backend: Backend) -> str:
+    """an environment or number of vCPUs that it does not have is Unsupported"""
+    has = backend.capabilities()
+    attempts: list[tuple[str, Environment, int]] = [(f"{has.vcpus + 1} vCPUs", Environment(), has.vcpus + 1)]
+    attempts += [(f"EL{el}", Environment(exception_level=el), 1) for el in (0, 1) if el not in has.exception_levels]
+    if isinstance(size := has.fixed.get("dc_zva_size"), int):
+        attempts.append(("another dc_zva_size", Environment(dc_zva_size=32 if size != 32 else 128), 1))
+    for text, environment, vcpus in attempts:
+        with contextlib.suppress(Unsupported):
+            backend.create(environment, vcpus).close()
+            raise Wrong(f"create with {text} does not raise Unsupported")
+    return ", ".join(text for text, _, _ in attempts)
+
+
+def has_several_vcpus(backend: Backend) -> str | None:
+    """vCPUs have registers of their own and share memory"""
+    if backend.capabilities().vcpus < 2:
+        return None
+    with Machine(backend, vcpus=2) as machine:
+        end = machine.write_code(ADD_X0, STORE)
+        machine.set(0, x0=1, x1=DATA)
+        machine.set(1, x0=5, x1=DATA + 8)
+        machine.instance.run(0, 10, end)
+        machine.instance.run(1, 10, end)
+        if (machine.get(0).get("x0"), machine.get(1).get("x0")) != (2, 6):
+            raise Wrong("registers of one vCPU show in the other")
+        if machine.data.words()[:2].tolist() != [2, 6]:
+            raise Wrong("the vCPUs do not share memory")
+    return f"up to {backend.capabilities().vcpus}"
+
+
+def has_exclusives(backend: Backend) -> str | None:
+    """the exclusive monitor starts open, and a pair succeeds"""
+    if backend.capabilities().exclusive_monitor is ExclusiveMonitor.NONE:
+        return None
+    with Machine(backend) as machine:
+        machine.expect(machine.run(STXR, x1=DATA, x3=9), ExitKind.UNTIL, CODE_ADDRESS + 4, x2=1)
+        if machine.data.words()[0]:
+            raise Wrong("a store-exclusive that failed wrote memory")
+        statuses: set[int] = set()
+        for _ in range(ROUND_TRIPS):
+            machine.run(LDXR, STXR, x1=DATA, x3=9)
+            statuses.add(machine.get().get("x2", 0))
+        if 0 not in statuses:
+            raise Wrong(f"of {ROUND_TRIPS} load-exclusive, store-exclusive pairs none succeeded")
+    return str(backend.capabilities().exclusive_monitor)
+
+
+def runs_batches(backend: Backend) -> str | None:
+    """run_batch gives what run gives"""
+    has = backend.capabilities()
+    instance = backend.create(Environment(), 1)
+    try:
+        if not isinstance(instance, BatchInstance):
+            if has.batch:
+                raise Wrong("batch is declared, and the instance has no run_batch")
+            return None
+        words = (ADD_X0, UDF, SVC_5, NOP)
+        states = np.stack(
+            [pack_state(State.of(x0=i, x1=DATA), pc=CODE_ADDRESS, sp=STACK_POINTER) for i in range(len(words))]
+        )
+        code = np.array(words, np.uint32).reshape(-1, 1)
+        batch = Batch(code=code, code_words=np.ones(len(words), np.uint32), code_address=CODE_ADDRESS, initial=states)
+        instance.run_batch(batch, HostMemory(4096))
+        for index, word in enumerate(words):
+            with Machine(backend) as machine:
+                alone = machine.run(word, x0=index, x1=DATA)
+                if unpack_exit(batch.exits[index]).kind is not alone.kind:
+                    raise Wrong(
+                        f"{word:#010x} ends with {unpack_exit(batch.exits[index])} in a batch and {alone} alone"
+                    )
+                if dict(unpack_state(batch.final[index]).registers()) != machine.get():
+                    raise Wrong(f"{word:#010x} leaves other registers in a batch than alone")
+    finally:
+        instance.close()
+    if not has.batch:
+        raise _Undeclared("it has run_batch and does not declare batch")
+    return f"{len(words)} cases"
+
+
+class _Undeclared(Exception):
+    """The backend can do what it does not declare."""
+
+
+def _acts(backend: Backend, action: str, act: Callable[[Machine], str | None]) -> str | None:
+    """An action that is declared works; one that is not raises Unsupported."""
+    declared = action in backend.capabilities().actions
+    with Machine(backend) as machine:
+        try:
+            problem = act(machine)
+        except Unsupported as lacking:
+            if declared:
+                raise Wrong(f"{action} is declared and refused: {lacking}") from None
+            return None
+    if declared and problem:
+        raise Wrong(problem)
+    if not declared:
+        raise _Undeclared(f"it does not refuse {action}" + (f", though {problem}" if problem else ""))
+    return ""
+
+
+def steps(backend: Backend) -> str | None:
+    """step executes one instruction"""
+
+    def act(machine: Machine) -> str | None:
+        machine.write_code(ADD_X0, ADD_X0)
+        machine.set()
+        found = machine.instance.step(0)
+        state = machine.get()
+        right = found.kind is ExitKind.STEP and state.get("x0") == 1 and state["pc"] == CODE_ADDRESS + 4
+        return None if right else f"a step ends with {found}, x0={state.get('x0', 0)}, pc={state.get('pc', 0):#x}"
+
+    return _acts(backend, "step", act)
+
+
+def protects(backend: Backend) -> str | None:
+    """protect takes rights away"""
+
+    def act(machine: Machine) -> str | None:
+        machine.instance.protect(DATA, DATA_REGION[1], "r")
+        found = machine.run(STORE, x1=DATA)
+        return None if found.kind is ExitKind.DATA_ABORT else f"a store to a page without w ends with {found}"
+
+    return _acts(backend, "protect", act)
+
+
+def unmaps(backend: Backend) -> str | None:
+    """unmap takes memory away"""
+
+    def act(machine: Machine) -> str | None:
+        machine.run(LOAD, x1=DATA)
+        machine.instance.unmap(DATA, DATA_REGION[1])
+        found = machine.run(LOAD, x1=DATA)
+        return None if found.kind is ExitKind.DATA_ABORT else f"a load from a page that is gone ends with {found}"
+
+    return _acts(backend, "unmap", act)
+
+
+def aliases(backend: Backend) -> str | None:
+    """memory can be mapped at two addresses"""
+
+    def act(machine: Machine) -> str | None:
+        machine.instance.map(UNMAPPED, machine.data, 0, DATA_REGION[1], "rw")
+        machine.run(STORE, x0=77, x1=UNMAPPED + 8)
+        machine.run(LOAD, x1=DATA + 8)
+        return None if machine.get().get("x0") == 77 else "a store at one address is not seen at the other"
+
+    return _acts(backend, "alias", act)
+
+
+def breaks(backend: Backend) -> str | None:
+    """a breakpoint stops before its instruction"""
+
+    def act(machine: Machine) -> str | None:
+        end = machine.write_code(ADD_X0, ADD_X0)
+        machine.instance.set_breakpoint(CODE_ADDRESS + 4)
+        machine.set()
+        found = machine.instance.run(0, 10, end)
+        state = machine.get()
+        if found.kind is not ExitKind.BREAKPOINT or state.get("x0") != 1 or state["pc"] != CODE_ADDRESS + 4:
+            return f"the run ends with {found}, x0={state.get('x0', 0)}, pc={state.get('pc', 0):#x}"
+        machine.instance.clear_breakpoint(CODE_ADDRESS + 4)
+        machine.set()
+        found = machine.instance.run(0, 10, end)
+        return None if found.kind is ExitKind.UNTIL else f"after clear_breakpoint the run ends with {found}"
+
+    return _acts(backend, "set_breakpoint", act)
+
+
+def watches(backend: Backend) -> str | None:
+    """a watchpoint stops an access"""
+
+    def act(machine: Machine) -> str | None:
+        machine.instance.set_watchpoint(DATA, 8, "rw")
+        found = machine.run(STORE, x0=1, x1=DATA)
+        if found.kind is not ExitKind.WATCHPOINT or found.address not in range(DATA, DATA + 8):
+            return f"a store to a watched address ends with {found}"
+        machine.instance.clear_watchpoint(DATA)
+        found = machine.run(STORE, x0=1, x1=DATA)
+        return None if found.kind is ExitKind.UNTIL else f"after clear_watchpoint the store ends with {found}"
+
+    return _acts(backend, "set_watchpoint", act)
+
+
+CHECKS: dict[str, Callable[[Backend], str | None]] = {
+    check.__name__: check
+    for check in (
+        declares_itself, keeps_every_register, runs_and_stops, reports_exceptions, reports_aborts, shares_memory,
+        notices_new_code, repeats_itself, keeps_instances_apart, spends_budgets, survives_many_instances,
+        refuses_other_environments, has_several_vcpus, has_exclusives, runs_batches, steps, protects, unmaps, aliases,
+        breaks, watches,
+    )
+}  # fmt: skip
+
+
+def title(name: str) -> str:
+    return (CHECKS[name].__doc__ or name).strip()
+
+
+def perform(backend: Backend, names: list[str]) -> Iterator[CheckResult]:
+    for name in names:
+        try:
+            detail = CHECKS[name](backend)
+            status = NOT_DECLARED if detail is None else OK
+        except Wrong as wrong:
+            status, detail = FAILED, str(wrong)
+        except _Undeclared as found:
+            status, detail = UNDECLARED, str(found)
+        except Unsupported as lacking:
+            status, detail = FAILED, f"Unsupported where the contract allows none: {lacking}"
+        except Exception as error:  # noqa: BLE001 - a backend under construction fails in any way, and that is reported
+            status, detail = FAILED, f"{type(error).__name__}: {error}"
+        yield CheckResult(name=name, title=title(name), status=status, detail=" ".join((detail or "").split()))
+
+
+def main() -> None:
+    name, *checks = sys.argv[1:]
+    # Native code that prints must not end up between the results.
+    with os.fdopen(os.dup(1), "wb") as results:
+        os.dup2(2, 1)
+        backend = registry.load(name)
+        for check in checks:
+            results.write(msgspec.json.encode(check) + b"\n")
+            results.flush()
+            for result in perform(backend, [check]):
+                results.write(msgspec.json.encode(result) + b"\n")
+                results.flush()
+
+
+if __name__ == "__main__":
+    main()

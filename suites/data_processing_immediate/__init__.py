@@ -1,0 +1,1 @@
+"""Data Processing -- Immediate: directed cases."""
