@@ -41,42 +41,51 @@ SHOWN_BYTES = 16
 SHOWN_RANGES = 8
 
 
+Differences = tuple[Difference, ...]
+
+
 def compare(case: Case, permitted: Sequence[Permitted], outcome: Outcome, capabilities: Capabilities) -> Verdict:
     """Match when the outcome is one of ``permitted``, else the differences against the nearest of them.
 
-    ``declined`` where UNDEFINED is permitted counts as UNDEFINED and marks the match indistinct; elsewhere the
-    backend lacks the instruction: unsupported. ``unpredictable`` counts as UNDEFINED where Arm permits UNDEFINED or
-    leaves a choice. An expected state that lists no register has its default there; its PC is the end of the code and
-    its SP what the vCPU began with.
+    ``declined`` where UNDEFINED is permitted counts as UNDEFINED and marks the match indistinct; elsewhere the backend
+    lacks the instruction: unsupported. ``unpredictable`` counts as UNDEFINED where Arm permits UNDEFINED or leaves a
+    choice. An expected state that lists no register has its default there; its PC is the end of the code and its SP
+    what the vCPU began with.
     """
+    return compare_with_each(case, permitted, outcome, capabilities)[0]
+
+
+def compare_with_each(
+    case: Case, permitted: Sequence[Permitted], outcome: Outcome, capabilities: Capabilities
+) -> tuple[Verdict, tuple[Differences, ...]]:
+    """As ``compare``; of a mismatch also the differences against every permitted outcome, the nearest first."""
     if not permitted:
-        return Verdict(kind=VerdictKind.ERROR, detail="the set of permitted outcomes is empty")
+        return Verdict(kind=VerdictKind.ERROR, detail="the set of permitted outcomes is empty"), ()
     if not capabilities.exact_budget and any(e.kind is ExitKind.BUDGET for p in permitted for e in p.outcome.exits):
         reason = f"{capabilities.name} does not stop after an exact number of instructions"
-        return Verdict(kind=VerdictKind.UNSUPPORTED, detail=reason)
+        return Verdict(kind=VerdictKind.UNSUPPORTED, detail=reason), ()
     if any(outcome == one.outcome for one in permitted):
-        return Verdict(kind=VerdictKind.MATCH)
+        return Verdict(kind=VerdictKind.MATCH), ()
     exits, indistinct = list[Exit](), False
     for index, got in enumerate(outcome.exits):
         kinds = {one.outcome.exits[index].kind for one in permitted if index < len(one.outcome.exits)}
         undefined = ExitKind.UNDEFINED in kinds
         if got.kind is ExitKind.DECLINED and ExitKind.DECLINED not in kinds:
             if not undefined:
-                return Verdict(kind=VerdictKind.UNSUPPORTED, detail="the backend declined the instruction")
+                return Verdict(kind=VerdictKind.UNSUPPORTED, detail="the backend declined the instruction"), ()
             got, indistinct = Exit(kind=ExitKind.UNDEFINED), True
         elif got.kind is ExitKind.UNPREDICTABLE and (undefined or len(permitted) > 1):
             got = Exit(kind=ExitKind.UNDEFINED)
         exits.append(got)
-    outcome = msgspec.structs.replace(outcome, exits=tuple(exits))
-    comparison = _Comparison(case, outcome, capabilities)
-    nearest: tuple[Difference, ...] | None = None
+    comparison = _Comparison(case, msgspec.structs.replace(outcome, exits=tuple(exits)), capabilities)
+    found: list[Differences] = []
     for one in permitted:
         differences = tuple(comparison.differences(one))
         if not differences:
-            return Verdict(kind=VerdictKind.MATCH, indistinct=indistinct)
-        if nearest is None or _distance(differences) < _distance(nearest):
-            nearest = differences
-    return Verdict(kind=VerdictKind.MISMATCH, differences=nearest or ())
+            return Verdict(kind=VerdictKind.MATCH, indistinct=indistinct), ()
+        found.append(differences)
+    found.sort(key=_distance)
+    return Verdict(kind=VerdictKind.MISMATCH, differences=found[0]), tuple(found)
 
 
 def _distance(differences: Sequence[Difference]) -> tuple[int, int]:

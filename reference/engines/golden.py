@@ -204,26 +204,25 @@ class GoldenPE:
         if where is None:
             self.clear_exclusive()
             return self.unknown(1)
-        strict = bool(self.controls.SCTLR_EL1 >> 1 & 1)
-        if alignment_fault(where, size, accdesc, strict=strict, device=False):
-            raise DataAbort(bits(64, where), FaultKind.ALIGNMENT, write=True)
-        held = self.reservation
-        if held is None:
-            # The abort may take precedence over the failure of an open monitor.
-            if self._fault(where, size, accdesc) is not None and self._choose("EXCLUSIVE_ABORT") is Constraint.TRUE:
-                self._check(where, size, accdesc)
-            return bits(1, 1)
-        self._check(where, size, accdesc)
-        cleared = self.number not in self.space.reservations
-        same = held.location == self.space.location(where) and held.address == where and held.size == size
+        passes = self._monitors_pass(where, size)
+        aborts = self._misaligned(where, size, accdesc) or self._fault(where, size, accdesc) is not None
+        # When the monitors do not pass, it is IMPLEMENTATION DEFINED whether the access's abort is taken.
+        if aborts and (passes or self._choose("EXCLUSIVE_ABORT") is Constraint.TRUE):
+            self._check(where, size, accdesc)
         self.clear_exclusive()
-        if cleared:
-            return bits(1, 1)
-        passes = self._choose("EXCLUSIVE" if same and not held.disturbed else "EXCLUSIVE_CHANGED")
-        if passes is Constraint.FALSE:
+        if not passes:
             return bits(1, 1)
         self._write(where, size, value)
         return bits(1, 0)
+
+    def _monitors_pass(self, where: int, size: int) -> bool:
+        held = self.reservation
+        if held is None or self.number not in self.space.reservations:
+            return False
+        mapped = self.space.page(where) is not None
+        same = mapped and (held.location, held.address, held.size) == (self.space.location(where), where, size)
+        kind = "EXCLUSIVE" if same and not held.disturbed else "EXCLUSIVE_CHANGED"
+        return self._choose(kind) is Constraint.TRUE
 
     def clear_exclusive(self) -> None:
         self.reservation = None
@@ -283,13 +282,16 @@ class GoldenPE:
             return last & ~(PAGE_SIZE - 1), fault
         return None
 
+    def _misaligned(self, where: int, size: int, accdesc: AccessDescriptor) -> bool:
+        strict = bool(self.controls.SCTLR_EL1 >> 1 & 1)
+        return alignment_fault(where, size, accdesc, strict=strict)
+
     def _check(self, where: int, size: int, accdesc: AccessDescriptor, value: Bits | None = None) -> None:
         """Alignment, translation, permission, in Arm's order of priority.
 
         ``value`` is what a store may have written in part.
         """
-        strict = bool(self.controls.SCTLR_EL1 >> 1 & 1)
-        if alignment_fault(where, size, accdesc, strict=strict, device=False):
+        if self._misaligned(where, size, accdesc):
             raise DataAbort(bits(64, where), FaultKind.ALIGNMENT, accdesc.write)
         if (found := self._fault(where, size, accdesc)) is not None:
             address, fault = found

@@ -53,7 +53,7 @@ def CreateAccDescExLDST(memop: MemOp, acqrel: bool, pair: bool) -> AccessDescrip
     )
 
 
-def alignment_fault(address: int, size: int, accdesc: AccessDescriptor, *, strict: bool, device: bool) -> bool:
+def alignment_fault(address: int, size: int, accdesc: AccessDescriptor, *, strict: bool) -> bool:
     """AArch64.UnalignedAccessFaults without FEAT_LSE2: whether this access to ``address`` takes an alignment fault.
 
     ``strict`` is SCTLR_ELx.A. ``size`` is what must be aligned: the whole of a pair of exclusives, an element
@@ -61,7 +61,7 @@ def alignment_fault(address: int, size: int, accdesc: AccessDescriptor, *, stric
     """
     if address % size == 0:
         return False
-    return strict or device or accdesc.exclusive or accdesc.atomic or accdesc.ordered
+    return strict or accdesc.exclusive or accdesc.atomic or accdesc.ordered
 
 
 def StoreExclusive(address: Bits, size: int, accdesc: AccessDescriptor, value: Bits) -> Bits:

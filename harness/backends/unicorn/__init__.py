@@ -63,7 +63,7 @@ ACTIONS = frozenset(
 )
 FIXED: dict[str, int | bool | str] = {
     "tcr_el1": 0,
-    "top_byte_ignore": False,
+    "cpacr_el1": 3 << 20,
     "dc_zva_size": 64,
     "cache_line_size": 64,
     "exclusives_granule": 64,

@@ -41,7 +41,9 @@ def _control(kind: int, arguments: int) -> int:
 
 
 USE_EXITS, SET_EXITS = _control(4, 1), _control(6, 2)
-SET_CPU_MODEL, REMOVE_CACHE, SET_BUFFER_SIZE = _control(7, 1), _control(9, 2), _control(13, 1)
+SET_CPU_MODEL, REMOVE_CACHE = _control(7, 1), _control(9, 2)
+SET_TLB_TYPE, SET_BUFFER_SIZE = _control(12, 1), _control(13, 1)
+TLB_VIRTUAL = 1
 
 _pointer, _u64, _int = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int
 MemoryCallback = ctypes.CFUNCTYPE(ctypes.c_bool, _pointer, _int, _u64, _int, ctypes.c_int64, _pointer)

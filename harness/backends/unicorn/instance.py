@@ -35,6 +35,8 @@ class UnicornInstance(OptionalActions):
     ) -> None:
         if device or guarded:
             raise Unsupported(f"unicorn runs without an MMU: there are no {'Device' if device else 'guarded'} pages")
+        if address + size > self.machine.address_limit:
+            raise Unsupported(f"unicorn maps nothing at {address:#x} when the top byte of an address is ignored")
         self._kept_alive.append(memory)
         self.machine.mappings.map(address, memory.address + offset, size, permissions)
 

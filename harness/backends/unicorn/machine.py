@@ -27,13 +27,16 @@ TRANSLATION_BUFFER_BYTES = 32 << 20
 SCTLR_HONOURED = 1 << 9 | 1 << 14 | 1 << 15 | 1 << 26  # UMA, DZE, UCT, UCI
 SCTLR_REQUIRED = 1 << 16 | 1 << 18  # nTWI, nTWE
 SCTLR_WITHOUT_EFFECT = sum(1 << bit for bit in (0, 2, 3, 4, 5, 7, 8, 11, 12, 20, 22, 23, 28, 29))
-CPACR_FPEN = 3 << 20
+SCR_EL3_RW, TCR_EL1_TBI0 = 1 << 10, 1 << 37
+# With Unicorn's own TLB every 64-bit address can be mapped. QEMU's, which ignores the top byte, has the CPU's 44 bits.
+ADDRESS_BITS_WITH_TOP_BYTE_IGNORED = 44
 
 # PSTATE bits that exist in this CPU at EL0: NZCV, BTYPE, DAIF.
 PSTATE_MASK = np.uint64(0xF << 28 | 3 << 10 | 0xF << 6)
 
 # QEMU's exception numbers (target/arm/cpu.h)
-_UNDEFINED, _SVC, _PREFETCH_ABORT, _DATA_ABORT, _BKPT, _HVC, _SMC = 1, 2, 3, 4, 7, 11, 13
+_UNDEFINED, _PREFETCH_ABORT, _DATA_ABORT = 1, 3, 4
+_CALLS = {2: ExitKind.SVC, 7: ExitKind.BRK, 11: ExitKind.HVC, 13: ExitKind.SMC}
 # Exception classes of ESR_EL1 that mean "trapped": WFI and WFE, SVE and floating point, system registers.
 _TRAPS = frozenset({0x01, 0x07, 0x18, 0x19})
 _WFI = 0xD503_207F
@@ -73,28 +76,27 @@ class Ended(NamedTuple):
     executed: int
 
 
-def check_control_registers(environment: Environment) -> None:
-    """Raise Unsupported for bits of the control registers that QEMU 5 does not have or does not obey at EL0."""
+def check_system_control(environment: Environment) -> None:
+    """Raise Unsupported for bits of SCTLR_EL1 that QEMU 5 does not have or does not obey at EL0."""
     sctlr = environment.sctlr_el1
     if missing := SCTLR_REQUIRED & ~sctlr:
         raise Unsupported(f"unicorn does not trap WFI and WFE: SCTLR_EL1 bits {missing:#x} must be set")
     if unknown := sctlr & ~(SCTLR_HONOURED | SCTLR_REQUIRED | SCTLR_WITHOUT_EFFECT):
         raise Unsupported(f"unicorn does not obey SCTLR_EL1 bits {unknown:#x}")
-    if unknown := environment.cpacr_el1 & ~CPACR_FPEN:
-        raise Unsupported(f"unicorn does not obey CPACR_EL1 bits {unknown:#x}")
 
 
 class Machine:
     """An engine at EL0 with the control registers of ``environment``, its mappings and its one CPU."""
 
     def __init__(self, environment: Environment) -> None:
-        check_control_registers(environment)
+        check_system_control(environment)
         places = internals.places()
         self.engine = engine = binding.Engine(TRANSLATION_BUFFER_BYTES)
         self.mappings = Mappings(engine)
         self.registers = binding.RegisterFile(engine)
         self._given, self._found = self.registers.given.view("<u8"), self.registers.found.view("<u8")
         self.registers.found[:] = new_state().reshape(1).view(np.uint8)
+        self.address_limit = 1 << (ADDRESS_BITS_WITH_TOP_BYTE_IGNORED if environment.top_byte_ignore else 64)
         self.pc = 0
         self.breakpoints: set[int] = set()
         self._stop_requested = False
@@ -121,6 +123,12 @@ class Machine:
         sctlr = engine.read_system_register(3, 0, 1, 0, 0) & ~SCTLR_HONOURED
         engine.write_system_register(3, 0, 1, 0, 0, sctlr | SCTLR_REQUIRED | environment.sctlr_el1 & SCTLR_HONOURED)
         engine.write_system_register(3, 0, 1, 0, 2, environment.cpacr_el1)
+        # Without it EL1 counts as AArch32, and syndromes and top bytes are treated so.
+        engine.write_system_register(3, 6, 1, 1, 0, SCR_EL3_RW)
+        if environment.top_byte_ignore:
+            engine.write_system_register(3, 0, 2, 0, 2, TCR_EL1_TBI0)
+        else:
+            engine.control(binding.SET_TLB_TYPE, ctypes.c_int(binding.TLB_VIRTUAL))
         engine.write_system_register(3, 0, 14, 1, 0, environment.cntkctl_el1)
         scratch = HostMemory(self.mappings.page_size)
         scratch.bytes.view("<u4")[: len(_ERET_TO_EL0)] = _ERET_TO_EL0
@@ -218,6 +226,8 @@ class Machine:
         error = engine.start(self.pc, self._last_until, budget)
         self.pc = engine.read_register(binding.REGISTER_PC)
         begun = self._executed.value
+        if self._interrupt == _PREFETCH_ABORT:
+            return self._abort(binding.FETCH_UNMAPPED, self.pc, begun, budget)
         if self._interrupt >= 0:
             return Ended(self._exception(), begun - 1)
         if self._fault is not None:
@@ -260,22 +270,16 @@ class Machine:
     def _exception(self) -> Exit:
         self._snapshot.save()
         syndrome, number = self._syndrome.value, self._interrupt
-        immediate = syndrome & 0xFFFF
-        match number:
-            case 1:
-                return _TRAP if syndrome >> 26 in _TRAPS else _UNDEFINED_EXIT
-            case 2:
-                return Exit(kind=ExitKind.SVC, immediate=immediate)
-            case 7:
-                return Exit(kind=ExitKind.BRK, immediate=immediate)
-            case 11 | 13:
-                return Exit(kind=ExitKind.HVC if number == 11 else ExitKind.SMC, immediate=immediate)
-            case 4:
-                access = Access.WRITE if syndrome & 1 << 6 else Access.READ
-                fault = Fault.ALIGNMENT if syndrome & 0x3F == 0x21 else Fault.TRANSLATION
-                return Exit(kind=ExitKind.DATA_ABORT, access=access, fault=fault, address=self._fault_address.value)
-            case _:
-                raise RuntimeError(f"unicorn: exception {number} (syndrome {syndrome:#x}) at {self.pc:#x} is not known")
+        if number == _UNDEFINED:
+            return _TRAP if syndrome >> 26 in _TRAPS else _UNDEFINED_EXIT
+        if number in _CALLS:
+            return Exit(kind=_CALLS[number], immediate=syndrome & 0xFFFF)
+        if number == _DATA_ABORT:
+            access = Access.WRITE if syndrome & 1 << 6 else Access.READ
+            # What is not an alignment fault is an address beyond the CPU's: nothing is mapped there.
+            fault = Fault.ALIGNMENT if syndrome & 0x3F == 0x21 else Fault.TRANSLATION
+            return Exit(kind=ExitKind.DATA_ABORT, access=access, fault=fault, address=self._fault_address.value)
+        raise RuntimeError(f"unicorn: exception {number} (syndrome {syndrome:#x}) at {self.pc:#x} is not known")
 
     def _word(self, address: int) -> int:
         """The instruction at ``address``, 0 where nothing is mapped."""

@@ -1,0 +1,1 @@
+"""Data Processing -- Register: directed cases."""
