@@ -134,11 +134,12 @@ class Generator:
         while len(words) < length:
             word = self.word(rng)
             words.append(word)
-            if self._ends(word):
-                break  # what has several outcomes ends a sequence, so that sets do not multiply along it
+            if self.ends_sequence(word):
+                break  # so that sets of outcomes do not multiply along it
         return words
 
-    def _ends(self, word: int) -> bool:
+    def ends_sequence(self, word: int) -> bool:
+        """Whether ``word`` ends a random sequence: it may have several outcomes, or none but an exception."""
         cpu = model(self.cpu)
         return allocation(word, cpu) is not Allocation.ALLOCATED or is_unpredictable(word, cpu)
 

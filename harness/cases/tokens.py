@@ -1,14 +1,15 @@
 """Replay tokens: a case as one word that survives a shell, a log and a chat: ``ab020020:x1=-1,x2=1``.
 
-``WORDS[@ADDRESS]:NAME=VALUE,...`` holds one vCPU and one run over the default regions; WORDS are 8 hexadecimal digits
-each, joined by dots. Everything else is ``case:`` with the case's JSON, compressed, in base64url. Reading is total:
-what is no token is a UsageError. It must not know who prints tokens or runs them.
+``WORDS[@ADDRESS]:NAME=VALUE,...`` holds one vCPU and one run over the default regions, and a region of 64 KiB for code
+elsewhere; WORDS are 8 hexadecimal digits each, joined by dots. Everything else is ``case:`` with the case's JSON,
+compressed, in base64url. Reading is total: what is no token is a UsageError. It must not know who prints tokens.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 import zlib
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from assay64.harness.cases import files
-from assay64.harness.cases.case import CODE_ADDRESS, DEFAULT_REGIONS, Case, Region, Run
+from assay64.harness.cases.case import CODE_ADDRESS, DEFAULT_REGIONS, REGION_ALIGNMENT, Case, Region, Run
 from assay64.harness.cases.state import State, locate
 from assay64.harness.errors import UsageError
 
@@ -32,8 +33,11 @@ SMALLEST_NEGATIVE = -0x1000
 def to_token(case: Case) -> str:
     """The shortest token of ``case``; ``from_token`` gives an equal case back."""
     short = _short(case)
-    if short is not None and from_token(short) == case:
-        return short
+    if short is not None:
+        # Not every case that has a readable form has one that is read back equal, or at all.
+        with contextlib.suppress(UsageError):
+            if from_token(short) == case:
+                return short
     compressed = zlib.compress(files.dump_case(case, compact=True).encode(), 9)
     return WHOLE_CASE + base64.urlsafe_b64encode(compressed).decode().rstrip("=")
 
@@ -123,7 +127,7 @@ def _read_short(text: str) -> Case:
                 code=code,
                 code_address=address,
                 states=(State.of(**registers),),
-                regions=_regions(contents, number.get("fill")),
+                regions=_regions(contents, number.get("fill"), address),
                 actions=(Run(budget=number.get("budget", Run().budget), until=number.get("until")),),
                 requires=tuple(map(unquote, others["requires"].split("+"))) if "requires" in others else (),
             )
@@ -132,9 +136,8 @@ def _read_short(text: str) -> Case:
         raise UsageError(f"token {shown!r}: {error}") from None
 
 
-def _regions(contents: list[tuple[int, str]], fill: int | None) -> tuple[Region, ...]:
-    if not contents and fill is None:
-        return DEFAULT_REGIONS
+def _regions(contents: list[tuple[int, str]], fill: int | None, code_address: int) -> tuple[Region, ...]:
+    """The default regions with ``contents`` and ``fill``, and one more for code that lies outside of them."""
     regions: list[Region] = []
     for region in DEFAULT_REGIONS:
         inside = tuple(
@@ -146,6 +149,9 @@ def _regions(contents: list[tuple[int, str]], fill: int | None) -> tuple[Region,
         regions.append(msgspec.structs.replace(region, contents=inside, fill=seed))
     if sum(len(region.contents) for region in regions) != len(contents):
         raise UsageError("mem. names an address outside the default code and data regions")
+    if not any(region.address <= code_address < region.address + region.size for region in regions):
+        start = code_address - code_address % REGION_ALIGNMENT
+        regions.append(Region(address=start, size=REGION_ALIGNMENT, permissions="rx"))
     return tuple(regions)
 
 

@@ -21,7 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Case
-from assay64.harness.cases.outcome import ExitKind, Verdict, VerdictKind
+from assay64.harness.cases.outcome import Difference, ExitKind, Verdict, VerdictKind
 from assay64.harness.errors import UsageError
 from assay64.harness.judge.instructions import instruction, only_word
 
@@ -154,22 +154,29 @@ def explain(
     capabilities: Capabilities,
     *,
     word: int | None = None,
+    alternatives: Sequence[tuple[Difference, ...]] = (),
 ) -> Verdict:
     """The verdict, turned into a known deviation when an entry describes all of it.
 
     ``word`` is the instruction that diverges; without it only a case with one instruction besides NOPs, or one that
-    ``cases`` names, can be explained (judge.py cuts sequences down to the instruction that diverges). An entry that
-    has expired is named in the verdict's detail and explains nothing.
+    ``cases`` names, can be explained (judge.py cuts sequences down to the instruction that diverges). ``alternatives``
+    are the differences against every permitted outcome: an entry may start from another than the nearest. An entry
+    that has expired is named in the verdict's detail and explains nothing.
     """
     if verdict.kind not in EXPLAINED.values():
         return verdict
     word = only_word(case) if word is None else word
+    against = dict.fromkeys((verdict.differences, *alternatives))
+    readings = [msgspec.structs.replace(verdict, differences=differences) for differences in against]
     for entry in deviations:
-        if entry.applies_to(capabilities.version) and _describes(entry, case, word, verdict):
+        if not entry.applies_to(capabilities.version):
+            continue
+        reading = next((one for one in readings if _describes(entry, case, word, one)), None)
+        if reading is not None:
             if entry.expired():
                 detail = f"known deviation {entry.id} expired on {entry.expires}"
                 return msgspec.structs.replace(verdict, detail="; ".join(filter(None, (verdict.detail, detail))))
-            return msgspec.structs.replace(verdict, kind=VerdictKind.KNOWN_DEVIATION, deviation=entry.id)
+            return msgspec.structs.replace(reading, kind=VerdictKind.KNOWN_DEVIATION, deviation=entry.id)
     return verdict
 
 

@@ -18,7 +18,7 @@ from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Case, Run
 from assay64.harness.cases.outcome import Permitted, Verdict, VerdictKind
 from assay64.harness.judge import deviations as known
-from assay64.harness.judge.compare import compare
+from assay64.harness.judge.compare import Differences, compare_with_each
 from assay64.harness.judge.deviations import Deviation
 from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
@@ -107,12 +107,16 @@ class Judge:
             expected = [self.expected(case) for case in chunk]
             results = list(worker.collect(chunk))
             for case, permitted, result in zip(chunk, expected, results, strict=True):
-                yield case, self._explained(case, self._verdict(case, permitted, result, worker.capabilities), backend)
+                verdict, against = _verdict(case, permitted, result, worker.capabilities)
+                yield case, self._explained(case, verdict, against, backend)
 
     def raw(self, case: Case, backend: str) -> Verdict:
         """The verdict before known deviations are looked at."""
+        return self._raw(case, backend)[0]
+
+    def _raw(self, case: Case, backend: str) -> tuple[Verdict, tuple[Differences, ...]]:
         worker = self._worker(backend)
-        return self._verdict(case, self.expected(case), worker.execute(case), worker.capabilities)
+        return _verdict(case, self.expected(case), worker.execute(case), worker.capabilities)
 
     def shrink(self, case: Case, verdict: Verdict, backend: str, budget: int = BUDGET) -> Case:
         """A smaller case with the same failure; ``case`` itself when it cannot be made smaller."""
@@ -147,41 +151,45 @@ class Judge:
             self._workers[backend] = Worker(backend, timeout_s=self._timeout_s)
         return self._workers[backend]
 
-    def _verdict(
-        self, case: Case, permitted: tuple[Permitted, ...] | Verdict, result: Result, capabilities: Capabilities
-    ) -> Verdict:
-        match result:
-            case Lacks():
-                return Verdict(kind=VerdictKind.UNSUPPORTED, detail=result.reason)
-            case Crashed():
-                return Verdict(kind=VerdictKind.CRASH, detail=str(result))
-            case Hung():
-                return Verdict(kind=VerdictKind.HANG, detail=str(result))
-            case Failed():
-                return Verdict(kind=VerdictKind.ERROR, detail=result.reason)
-            case Ran():
-                if isinstance(permitted, Verdict):
-                    return permitted
-                try:
-                    return compare(case, permitted, result.outcome, capabilities)
-                except (ValueError, TypeError) as error:
-                    return Verdict(kind=VerdictKind.ERROR, detail=f"the outcome cannot be compared: {error}")
-
-    def _explained(self, case: Case, verdict: Verdict, backend: str) -> Verdict:
+    def _explained(self, case: Case, verdict: Verdict, against: tuple[Differences, ...], backend: str) -> Verdict:
         entries = self.deviations(backend)
         if verdict.kind not in FAILURES or not entries:
             return verdict
         capabilities = self.capabilities(backend)
-        found = known.explain(case, verdict, entries, capabilities)
+        found = known.explain(case, verdict, entries, capabilities, alternatives=against)
         if found.kind is VerdictKind.KNOWN_DEVIATION or only_word(case) is not None:
             return found
         cut = self.diverging(case, backend)
         if cut is None:
             return found
-        first = known.explain(cut, self.raw(cut, backend), entries, capabilities, word=cut.code[-1])
+        verdict_of_cut, against = self._raw(cut, backend)
+        first = known.explain(cut, verdict_of_cut, entries, capabilities, word=cut.code[-1], alternatives=against)
         if first.kind is not VerdictKind.KNOWN_DEVIATION:
             return msgspec.structs.replace(found, detail=found.detail or first.detail)
         detail = f"it diverges at instruction {len(cut.code)} of {len(case.code)}; what follows is not judged"
         return msgspec.structs.replace(
             verdict, kind=VerdictKind.KNOWN_DEVIATION, deviation=first.deviation, detail=detail
         )
+
+
+def _verdict(
+    case: Case, permitted: tuple[Permitted, ...] | Verdict, result: Result, capabilities: Capabilities
+) -> tuple[Verdict, tuple[Differences, ...]]:
+    """The verdict, and the differences against every permitted outcome."""
+    match result:
+        case Lacks():
+            return Verdict(kind=VerdictKind.UNSUPPORTED, detail=result.reason), ()
+        case Crashed():
+            return Verdict(kind=VerdictKind.CRASH, detail=str(result)), ()
+        case Hung():
+            return Verdict(kind=VerdictKind.HANG, detail=str(result)), ()
+        case Failed():
+            return Verdict(kind=VerdictKind.ERROR, detail=result.reason), ()
+        case Ran():
+            if isinstance(permitted, Verdict):
+                return permitted, ()
+            try:
+                return compare_with_each(case, permitted, result.outcome, capabilities)
+            except (ValueError, TypeError) as error:
+                detail = f"the outcome cannot be compared: {error}"
+                return Verdict(kind=VerdictKind.ERROR, detail=detail), ()

@@ -54,8 +54,17 @@ class Instance:
             self._inner.run(vcpu, 1, until)
         return found
 
+    def step(self, vcpu: int) -> Exit:
+        if self._spoil == "crash step":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if self._spoil == "hang step":
+            time.sleep(3600)
+        return self._inner.step(vcpu)
+
     def get_state(self, vcpu: int, state: Any) -> None:
         self._inner.get_state(vcpu, state)
+        if self._spoil == "registers":
+            state["v"][31] = 0
         if self._wrong:
             state["pstate"] ^= CARRY
 
@@ -82,4 +91,7 @@ CRASHING = Backend("crashing", "crash")
 HANGING = Backend("hanging", "hang")
 WRONG_BUDGET = Backend("wrong_budget", "budget")
 BOASTING = Backend("boasting", "", actions=frozenset({"run", "set_watchpoint"}), features=frozenset({"FEAT_PAuth"}))
+LOSING_REGISTERS = Backend("losing_registers", "registers")
+CRASHING_STEP = Backend("crashing_step", "crash step")
+HANGING_STEP = Backend("hanging_step", "hang step")
 MISSING = Missing("missing", "")

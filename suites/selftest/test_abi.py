@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,7 +161,7 @@ def test_structures_are_laid_out_alike(tmp_path: Path, struct: str, dtype: np.dt
     compile_c(source, tmp_path / "layout")
     size, *rows = subprocess.run([tmp_path / "layout"], capture_output=True, text=True, check=True).stdout.splitlines()
     assert int(size) == dtype.itemsize
-    fields = dict(dtype.fields or {})
+    fields: dict[Any, Any] = dict(dtype.fields or {})
     ours = [f"{name} {fields[name][1]} {fields[name][0].itemsize}" for name in dtype.names]
     assert rows == ours
     # The members named here are all there are: their sizes add up to the whole.

@@ -113,6 +113,37 @@ def test_budget_is_exact_through_calls_and_returns(guest: Guest) -> None:
             assert guest.snapshot() == run
 
 
+@pytest.mark.parametrize("budget", [*range(80, 190, 5), *range(190, 352, 9)])
+def test_budget_is_exact_where_calls_unwind(guest: Guest, budget: int) -> None:
+    """Eight nested calls and forty instructions after each return: more than one check of the budget may miss."""
+    depth, after = 8, 40
+    words: list[int] = []
+    for level in range(depth):
+        # mov x(10+level), x30; bl the next function; add x0, x0, #1 ...; mov x30, x(10+level); ret
+        words += [
+            0xAA1E03E0 | 10 + level,
+            0x94000000 | after + 3,
+            *[ADD_X0] * after,
+            0xAA0003FE | 10 + level << 16,
+            RET,
+        ]
+    guest.put([*words, RET])
+    last = CODE + 0x1000
+    guest.load(x30=last)
+    assert guest.instance.run(0, 1000, last).kind is ExitKind.UNTIL  # now everything is translated and linked
+    ends: list[bytes] = []
+    for stepped in (False, True):
+        guest.load(x30=last)
+        if stepped:
+            for _ in range(budget):
+                guest.instance.step(0)
+        else:
+            assert guest.instance.run(0, budget, last).kind is ExitKind.BUDGET
+            assert guest.instance.executed(0) == budget
+        ends.append(guest.state().tobytes())
+    assert ends[0] == ends[1]
+
+
 def test_the_end_of_the_code_comes_before_the_end_of_the_budget(guest: Guest) -> None:
     assert guest.run(ADD_X0, ADD_X0, budget=2).kind is ExitKind.UNTIL
 

@@ -171,6 +171,20 @@ def test_any_json_is_a_case_or_a_usage_error(raw):
     assert complaint is None or (complaint.startswith("f.json") and "\n" not in complaint)
 
 
+@pytest.mark.parametrize(
+    ("address", "region"),
+    [
+        (8, Region(address=0, size=0x1_0000, permissions="rx")),
+        (0xFFFF_FFFF_0100, Region(address=0xFFFF_FFFF_0000, size=0x1_0000, permissions="rx")),
+        (1 << 41, Region(address=1 << 41, size=0x2_0000, permissions="rwx", fill=3)),
+    ],
+)
+def test_code_outside_the_default_regions(address, region):
+    case = Case(code=(1,), code_address=address, regions=(*DEFAULT_REGIONS, region))
+    assert from_token(to_token(case)) == case
+    assert to_token(case).startswith("case:") == (region.fill is not None)
+
+
 def test_readable_form():
     case = Case(code=(0xAB020020,), states=(State.of(x1=-1, x2=1, v0=1 << 100, nzcv=6),))
     assert to_token(case) == "ab020020:x1=-1,x2=1,nzcv=ZC,v0=0x10000000000000000000000000"
@@ -198,7 +212,7 @@ def test_readable_form():
         ("ab020020:mem.20000000=0", "not a row of hexadecimal bytes"),
         ("ab020020:mem.2000ffff=0000", "outside"),
         ("ab020020@2:x1=1", "multiple of 4"),
-        ("ab020020@ffffffff00000000:", "lies in no region"),
+        ("ab020020.ab020020@2000fffc:", "lies in no region"),
         ("case:", "cut off"),
         ("case:!!!!", "damaged"),
         ("case:AAAA", "damaged"),

@@ -1,4 +1,4 @@
-"""The Unicorn backend through its contract: every exit, precise faults, exact budgets, fresh code, and batches like single runs.
+"""The Unicorn backend through its contract: exits, precise faults, exact budgets, fresh code, batches like single runs.
 
 The words are written out with their assembly beside them, so that these tests need no assembler.
 """
@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from assay64.harness.backends.contract import BatchInstance, Unsupported
-from assay64.harness.backends.unicorn import BACKEND, FEATURES
-from assay64.harness.backends.unicorn import binding
+from assay64.harness.backends.unicorn import BACKEND, FEATURES, binding
 from assay64.harness.cases.case import (
     CODE_ADDRESS,
     CODE_REGION,
@@ -46,8 +45,8 @@ def movz(register, value):
 class Guest:
     """An instance with the default regions, and words put at the default address."""
 
-    def __init__(self, environment=Environment()):
-        self.instance = BACKEND.create(environment)
+    def __init__(self, environment=None):
+        self.instance = BACKEND.create(environment or Environment())
         self.code, self.data = HostMemory(CODE_REGION[1]), HostMemory(DATA_REGION[1])
         self.instance.map(CODE_REGION[0], self.code, 0, CODE_REGION[1], "rx")
         self.instance.map(DATA, self.data, 0, DATA_REGION[1], "rw")
@@ -186,7 +185,9 @@ FAULTING = [
     pytest.param(0x3DC00020, DATA + 0xFFF8, Access.READ, DATA + 0x10000, id="ldr q0 into the next page"),
     pytest.param(0xF9400020, DATA - 4, Access.READ, DATA - 4, id="ldr x0 from the page before"),
     pytest.param(0xF9000020, DATA - 4, Access.WRITE, DATA - 4, id="str x0 from the page before"),
-    pytest.param(0xF9400020, 0xFFFF_0000_0000_0000, Access.READ, 0xFFFF_0000_0000_0000, id="ldr x0 from the upper half"),
+    pytest.param(
+        0xF9400020, 0xFFFF_0000_0000_0000, Access.READ, 0xFFFF_0000_0000_0000, id="ldr x0 from the upper half"
+    ),
 ]
 
 
@@ -258,9 +259,9 @@ def test_memory_can_be_mapped_at_every_address_that_arm_has(guest, address):
     page = HostMemory(0x1000)
     page.bytes[:4].view("<u4")[:] = SVC_0 | 9 << 5
     guest.instance.map(address, page, 0, 0x1000, "rwx")
+    # str x2, [x1, #8]; ldr x3, [x1, #8]; br x1
     assert guest.run(0xF9000422, 0xF9400423, RET_TO_X1, x1=address, x2=77) == Exit(kind=ExitKind.SVC, immediate=9)
     assert guest.x(3) == 77
-    # str x2, [x1, #8]; ldr x3, [x1, #8]; br x1
 
 
 # ---- permissions and mappings ----
@@ -276,11 +277,11 @@ def test_write_xor_execute_is_switched_by_protect(guest):
     page = HostMemory(0x1000)
     guest.instance.map(UNMAPPED, page, 0, 0x1000, "rw")
     # str w0, [x1]; br x1
-    execute, write = Exit(kind=ExitKind.INSTRUCTION_ABORT, access=Access.FETCH, fault=Fault.PERMISSION, address=UNMAPPED), 0
+    execute = Exit(kind=ExitKind.INSTRUCTION_ABORT, access=Access.FETCH, fault=Fault.PERMISSION, address=UNMAPPED)
+    write = data_abort(Access.WRITE, UNMAPPED, Fault.PERMISSION)
     assert guest.run(0xB9000020, RET_TO_X1, x0=SVC_0 | 5 << 5, x1=UNMAPPED) == execute
     guest.instance.protect(UNMAPPED, 0x1000, "rx")
     assert guest.go() == Exit(kind=ExitKind.SVC, immediate=5)
-    write = data_abort(Access.WRITE, UNMAPPED, Fault.PERMISSION)
     assert guest.run(0xB9000020, RET_TO_X1, x0=SVC_0 | 6 << 5, x1=UNMAPPED) == write
     guest.instance.protect(UNMAPPED, 0x1000, "rw")
     assert guest.go() == execute
@@ -292,12 +293,12 @@ def test_protect_changes_single_pages_and_keeps_their_contents(guest):
     guest.data.words()[:] = np.arange(0x10000 // 8)
     guest.instance.protect(DATA + 0x3000, 0x2000, "r")
     for page in range(16):
-        exit = guest.run(0xF9400022, 0xF9000020, x0=1, x1=DATA + page * 0x1000)  # ldr x2, [x1]; str x0, [x1]
+        ended = guest.run(0xF9400022, 0xF9000020, x0=1, x1=DATA + page * 0x1000)  # ldr x2, [x1]; str x0, [x1]
         assert guest.x(2) == page * 0x200
         if page in (3, 4):
-            assert exit == data_abort(Access.WRITE, DATA + page * 0x1000, Fault.PERMISSION)
+            assert ended == data_abort(Access.WRITE, DATA + page * 0x1000, Fault.PERMISSION)
         else:
-            assert exit.kind is ExitKind.UNTIL
+            assert ended.kind is ExitKind.UNTIL
 
 
 def test_a_page_without_permissions_faults_with_permission_even_for_crossing_loads(guest):
@@ -337,7 +338,9 @@ def test_two_mappings_of_one_memory_are_aliases(guest):
     # str x0, [x1]; ldr x3, [x2]
     assert guest.run(0xF9000020, 0xF9400043, x0=99, x1=UNMAPPED + 0x1008, x2=UNMAPPED + 0x10008).kind is ExitKind.UNTIL
     assert guest.x(3) == 99
-    assert guest.run(0xF9000020, x1=UNMAPPED + 0x10008) == data_abort(Access.WRITE, UNMAPPED + 0x10008, Fault.PERMISSION)
+    assert guest.run(0xF9000020, x1=UNMAPPED + 0x10008) == data_abort(
+        Access.WRITE, UNMAPPED + 0x10008, Fault.PERMISSION
+    )
 
 
 def test_notify_code_reaches_the_aliases_of_what_was_written(guest):
@@ -388,17 +391,17 @@ def test_new_code_over_executed_code_runs_every_time(guest, way):
     for trial in range(300):
         guest.write(movz(0, trial), NOP, NOP)
         guest.set()
-        exit = {
+        ended = {
             "budget": lambda: guest.go(1, CODE_ADDRESS + 0x1000),
             "step": lambda: guest.instance.step(0),
             "until": lambda: guest.go(),
         }[way]()
-        assert exit.kind in (ExitKind.BUDGET, ExitKind.STEP, ExitKind.UNTIL)
+        assert ended.kind in (ExitKind.BUDGET, ExitKind.STEP, ExitKind.UNTIL)
         assert guest.x(0) == trial
 
 
 def test_without_notify_code_the_old_code_would_run(guest):
-    """What the test above guards against is real: when this fails, Unicorn has changed and the invalidation may go."""
+    """What the test above guards against is real: when this fails, Unicorn is cured and the invalidation may go."""
     stale = 0
     for trial in range(300):
         offset = CODE_ADDRESS - CODE_REGION[0]
@@ -460,6 +463,22 @@ def test_a_breakpoint_stops_before_its_instruction_until_it_is_cleared(guest):
     assert guest.x(0) == 10
 
 
+def test_a_breakpoint_takes_hold_in_code_that_ran_before_and_lets_go_again(guest):
+    # add x0, x0, #1; b .+8; nop; add x0, x0, #1; svc #0
+    guest.write(ADD_X0_X0_1, 0x14000002, NOP, ADD_X0_X0_1, SVC_0)
+    far = CODE_ADDRESS + 0x1000
+    for address, before in ((CODE_ADDRESS + 12, 1), (CODE_ADDRESS + 16, 2), (CODE_ADDRESS + 4, 1), (CODE_ADDRESS, 0)):
+        guest.set()
+        assert guest.go(until=far).kind is ExitKind.SVC
+        guest.instance.set_breakpoint(address)
+        guest.set()
+        assert guest.go(until=far).kind is ExitKind.BREAKPOINT
+        assert (guest.pc, guest.x(0)) == (address, before)
+        guest.instance.clear_breakpoint(address)
+        assert guest.go(until=far).kind is ExitKind.SVC
+        assert guest.x(0) == 2
+
+
 def test_a_breakpoint_and_until_in_one_loop(guest):
     # add x0, x0, #1; cmp x0, #5; b.ne .-8; add x0, x0, #1
     guest.write(ADD_X0_X0_1, 0xF100141F, 0x54FFFFC1, ADD_X0_X0_1)
@@ -486,9 +505,9 @@ def test_stop_from_another_thread_ends_an_endless_run(guest, delay_s):
     thread = threading.Thread(target=stop)
     thread.start()
     machine_runs.set()
-    exit = guest.go(1 << 50)
+    ended = guest.go(1 << 50)
     thread.join()
-    assert exit.kind is ExitKind.STOPPED
+    assert ended.kind is ExitKind.STOPPED
     before = guest.x(0)
     assert guest.go(11).kind is ExitKind.BUDGET  # the request is spent
     assert guest.x(0) in (before + 5, before + 6)
@@ -562,7 +581,7 @@ EXAMPLES = {
     "FEAT_FlagM": 0xD500401F,  # cfinv
     "FEAT_FlagM2": 0xD500403F,  # xaflag
     "FEAT_FP16": 0x1EE22820,  # fadd h0, h1, h2
-    "FEAT_FRINTTS": 0x1E684020,  # frint32z d0, d1... of FRINTTS
+    "FEAT_FRINTTS": 0x1E684020,  # frint32z d0, d1
     "FEAT_JSCVT": 0x1E7E0020,  # fjcvtzs w0, d1
     "FEAT_LRCPC": 0xF8BFC020,  # ldapr x0, [x1]
     "FEAT_LRCPC2": 0xD9400020,  # ldapur x0, [x1]
@@ -624,7 +643,7 @@ def test_an_environment_that_unicorn_would_ignore_is_refused(settings):
 
 def test_what_is_missing_says_so(guest):
     with pytest.raises(Unsupported, match="one vCPU"):
-        guest.set() or guest.instance.run(1, 1, None)
+        guest.instance.run(1, 1, None)
     with pytest.raises(Unsupported, match="watchpoint"):
         guest.instance.set_watchpoint(DATA, 8, "rw")
     with pytest.raises(Unsupported, match="Device"):
@@ -646,7 +665,7 @@ def test_without_the_package_one_line_says_how_to_get_it(monkeypatch):
 
 
 def integer_words(generator, count):
-    """Random words of the add/sub, logical, move-wide, bitfield, multiply, select and load/store classes, and some traps."""
+    """Random words: integer arithmetic, loads and stores in every addressing mode, and some traps."""
     patterns = (
         (0x11000000, 0xFFFFFF | 3 << 29 | 1 << 31),  # add/sub (immediate)
         (0x0B000000, 0x3FFFFF | 7 << 29 | 3 << 22),  # add/sub (shifted register)
@@ -700,16 +719,16 @@ def test_a_batch_gives_what_single_runs_give(width):
         guest.data.bytes[:] = np.frombuffer(pristine, np.uint8)
         guest.write(*batch.code[case, : batch.code_words[case]].tolist())
         guest.instance.set_state(0, batch.initial[case])
-        exit = guest.go(50)
+        ended = guest.go(50)
         final = new_state()
         guest.instance.get_state(0, final)
-        assert unpack_exit(batch.exits[case]) == exit
+        assert unpack_exit(batch.exits[case]) == ended
         assert batch.final[case].tobytes() == final.tobytes()
         words, original = guest.data.words(), np.frombuffer(pristine, np.uint64)
         expected = [(case, 0, DATA + 8 * int(place), int(words[place])) for place in np.flatnonzero(words != original)]
         assert [tuple(change.tolist()) for change in changes[: len(expected)]] == expected
         del changes[: len(expected)]
-        kinds.add(exit.kind)
+        kinds.add(ended.kind)
         guest.instance.close()
     assert not changes
     assert {ExitKind.UNTIL, ExitKind.SVC, ExitKind.BRK, ExitKind.UNDEFINED, ExitKind.DATA_ABORT} <= kinds
@@ -728,7 +747,8 @@ def test_a_batch_counts_the_instructions_that_completed():
     ]
     initial = new_state(len(words))
     initial["pc"], initial["x"][:, 1] = CODE_ADDRESS, UNMAPPED
-    batch = Batch(np.array([w for w, _ in words], np.uint32), np.full(len(words), 3, np.uint32), CODE_ADDRESS, initial, budget=50)
+    code, lengths = np.array([row for row, _ in words], np.uint32), np.full(len(words), 3, np.uint32)
+    batch = Batch(code, lengths, CODE_ADDRESS, initial, budget=50)
     instance = BACKEND.create(Environment())
     instance.run_batch(batch, HostMemory(0x1000))
     assert batch.exits["executed"].tolist() == [executed for _, executed in words]
@@ -745,8 +765,19 @@ def test_a_batch_goes_on_where_it_was_and_restores_memory_between_cases():
     instance = BACKEND.create(Environment())
     instance.run_batch(batch, HostMemory(0x1000))
     assert not batch.final["x"][:, 2].any()
-    assert batch.changes[: batch.n_changes].tolist() == [(case, 0, DATA + 0x8000, case + 1) for case in range(10, cases)]
+    assert batch.changes[: batch.n_changes].tolist() == [
+        (case, 0, DATA + 0x8000, case + 1) for case in range(10, cases)
+    ]
     assert batch.final["pc"][:10].tolist() == [0] * 10
+
+
+def test_a_batch_leaves_nothing_of_an_earlier_case_behind_the_code():
+    code = np.array([[NOP, NOP, SVC_0], [0x14000002, 0, 0]], np.uint32)  # the second case: b .+8, over its own end
+    initial = new_state(2)
+    initial["pc"] = CODE_ADDRESS
+    batch = Batch(code, np.array([3, 1], np.uint32), CODE_ADDRESS, initial)
+    BACKEND.create(Environment()).run_batch(batch, HostMemory(0x1000))
+    assert [unpack_exit(row).kind for row in batch.exits] == [ExitKind.SVC, ExitKind.UNDEFINED]
 
 
 def test_a_batch_starts_every_case_with_the_exclusive_monitor_open():

@@ -1,6 +1,6 @@
 """Compiles the adapter the first time it is needed, and finds it again afterwards: an entry in the user's cache.
 
-An entry's name is the hash of all that it is made from (sources, headers, compiler, flags, installed library), so that an
+An entry's name is the hash of all that it is made from (sources, headers, compiler, flags, installed library), so an
 upgrade of any of them makes a new entry. An entry counts only with the right checksum beside it; a damaged one is built
 again. It must not know what the adapter does.
 """

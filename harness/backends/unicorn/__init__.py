@@ -1,8 +1,8 @@
 """The backend ``unicorn``: QEMU's TCG as the Unicorn library packages it (2.1, with QEMU 5.0.1 inside), at EL0.
 
-What it does otherwise than Arm is left as it is and belongs to the known deviations; what would only disturb a comparison (stale
-translations, inexact budgets, code at unaligned addresses) is put right here. Words that make Unicorn abort the process, such as
-0x4eca1e15, are the worker's affair.
+What it does otherwise than Arm is left as it is and belongs to the known deviations; what would only disturb a
+comparison (stale translations, inexact budgets, code at unaligned addresses) is put right here. Words that make Unicorn
+abort the process, such as 0x4eca1e15, are the worker's affair.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from assay64.harness.backends.unicorn.binding import INSTALL, find_library
 from assay64.harness.cases.capabilities import Capabilities, ExclusiveMonitor
 from assay64.harness.cases.case import Environment
 
-# What the ID registers of the CPU model MAX say, less what is locked (PAuth, SVE) and what EL0 cannot use without an MMU.
+# What the ID registers of the CPU model MAX say and EL0 can use, less what is locked (PAuth, SVE).
 FEATURES = frozenset(
     {
         "FEAT_AES",

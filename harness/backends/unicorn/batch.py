@@ -1,7 +1,7 @@
 """Runs many single-run cases on one machine in one call: the columnar form, with nothing allocated for a case.
 
-New code over executed code is the danger here: Unicorn keeps translations by address, so every case forgets what its code region
-held before it runs.
+New code over executed code is the danger here: Unicorn keeps translations by address, so every case forgets what its
+code region held before it runs.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def run(machine: Machine, regions: Regions, batch: Batch, progress: HostMemory) 
     """Run the cases from ``batch.done`` on. UsageError when the batch's code does not fit into the code region."""
     offset, row_bytes = batch.code_address - CODE_REGION[0], 4 * batch.code.shape[1]
     if batch.code_address % 4 or offset < 0 or offset + row_bytes > CODE_REGION[1]:
-        raise UsageError(f"batch code of {row_bytes} bytes at {batch.code_address:#x} does not fit into the code region")
+        raise UsageError(
+            f"batch code of {row_bytes} bytes at {batch.code_address:#x} does not fit into the code region"
+        )
     regions.reset(machine, batch.fill)
     code = regions.code.bytes[offset : offset + row_bytes].view(np.uint32)
     words, counter = batch.code_words.tolist(), progress.words()
@@ -80,14 +82,14 @@ def run(machine: Machine, regions: Regions, batch: Batch, progress: HostMemory) 
         ended = machine.run(batch.budget, batch.code_address + 4 * count)
         machine.store()
         final[case] = found
-        exit = ended.exit
+        result = ended.exit
         batch.exits[case] = (
-            _KIND[exit.kind],
-            _ACCESS[exit.access],
-            _FAULT[exit.fault],
+            _KIND[result.kind],
+            _ACCESS[result.access],
+            _FAULT[result.fault],
             0,
-            exit.immediate,
-            exit.address,
+            result.immediate,
+            result.address,
             ended.executed,
         )
         if memcmp(data, pristine, DATA_REGION[1]):

@@ -1,7 +1,7 @@
-"""Unicorn's C interface through ctypes: the shared library of the wheel, the functions used here, and registers in batches.
+"""Unicorn's C interface through ctypes: the wheel's shared library, the functions used here, registers in batches.
 
-The wheel's own Python binding converts every register by itself, which costs half a millisecond for a full state; pointer arrays
-that are built once cost a microsecond. Nothing here knows cases, exits or guest memory.
+The wheel's own Python binding converts every register by itself, which costs half a millisecond for a full state;
+pointer arrays that are built once cost a microsecond. Nothing here knows cases, exits or guest memory.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ InterruptCallback = ctypes.CFUNCTYPE(None, _pointer, ctypes.c_uint32, _pointer)
 # A struct uc_tb begins with its pc, and nothing else of it is read.
 EdgeCallback = ctypes.CFUNCTYPE(None, _pointer, ctypes.POINTER(_u64), _pointer, _pointer)
 
-# For uc_ctl and uc_hook_add, which are variadic in part, the fixed parameters: the rest is passed as explicit ctypes values.
+# Of the variadic uc_ctl these are the fixed parameters; the rest is passed as explicit ctypes values.
 _SIGNATURES: dict[str, list[Any]] = {
     "uc_open": [_int, _int, _pointer],
     "uc_close": [_pointer],
@@ -110,7 +110,7 @@ class _CoprocessorRegister(ctypes.Structure):
 
 
 class Engine:
-    """One ``uc_engine`` with the CPU model MAX. RuntimeError when a call fails that nothing a guest does can make fail."""
+    """One ``uc_engine`` with the CPU model MAX. A call that fails for no fault of the guest raises RuntimeError."""
 
     def __init__(self, buffer_size_bytes: int) -> None:
         self.library = load()
@@ -131,7 +131,7 @@ class Engine:
         self.check(self.library.uc_ctl(self.handle, request, *arguments))
 
     def remove_cache(self, start: int, end: int) -> None:
-        """Forget the translations that touch [start, end), which lies in one mapping; nothing when it is not executable."""
+        """Forget the translations that touch [start, end), a range of one mapping; elsewhere do nothing."""
         self.library.uc_ctl(self.handle, REMOVE_CACHE, _u64(start), _u64(end))
 
     def hook(self, kind: int, callback: Any) -> None:
@@ -142,7 +142,7 @@ class Engine:
         self._callbacks.append(callback)
 
     def start(self, pc: int, until: int, count: int) -> int:
-        """Unicorn's error number. ``count`` must not be 0: between 0 and a number Unicorn drops all its translations."""
+        """Unicorn's error number. ``count`` is never 0: going from a count to none drops all translations."""
         return self.library.uc_emu_start(self.handle, pc, until, 0, count)
 
     def stop(self) -> None:
@@ -173,7 +173,7 @@ class Engine:
 
 
 class Context:
-    """A saved copy of the CPU's whole state, what no register number reaches included (the exclusive monitor, the syndrome)."""
+    """A copy of the CPU's whole state, with what no register number reaches (the exclusive monitor, the syndrome)."""
 
     def __init__(self, engine: Engine) -> None:
         self._library, self._engine = engine.library, engine
@@ -197,7 +197,7 @@ class Context:
 class RegisterFile:
     """Every register but the PC, moved between an engine and records of STATE_DTYPE in one call each way.
 
-    What is in ``given`` goes in, what comes out is in ``found``; there the registers that Unicorn does not have stay zero.
+    What is in ``given`` goes in, what comes out is in ``found``; registers that Unicorn does not have stay zero there.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -62,8 +62,8 @@ class UnicornInstance(OptionalActions):
 
     def step(self, vcpu: int) -> Exit:
         self._only(vcpu)
-        exit = self.machine.run(1, None).exit
-        return Exit(kind=ExitKind.STEP) if exit.kind is ExitKind.BUDGET else exit
+        result = self.machine.run(1, None).exit
+        return Exit(kind=ExitKind.STEP) if result.kind is ExitKind.BUDGET else result
 
     def notify_code(self, address: int, size: int) -> None:
         self.machine.mappings.forget_code(address, size)

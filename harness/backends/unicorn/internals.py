@@ -1,9 +1,10 @@
 """Two things that Unicorn knows and does not tell: how many instructions ran, and the syndrome of an exception.
 
-Both stand at fixed places of its own structures: the count in the engine, the syndrome and the faulting address in a saved context.
-The places are found once in a process, by making values appear that are recognised; when they do not appear, Unicorn's layout has
-changed and the backend says so instead of guessing. The count makes budgets exact where the next instruction cannot be fetched;
-the syndrome tells a trap from UNDEFINED and gives immediates and the address of an alignment fault.
+Both stand at fixed places of its own structures: the count in the engine, the syndrome and the faulting address in a
+saved context. The places are found once in a process, by making values appear that are recognised; when they do not
+appear, Unicorn's layout has changed and the backend says so instead of guessing. The count makes budgets exact where the
+next instruction cannot be fetched; the syndrome tells a trap from UNDEFINED and gives immediates and the address of an
+alignment fault.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from assay64.harness.backends.unicorn.binding import (
+    EXECUTE,
     HOOK_INTERRUPT,
     READ,
     REGISTER_X,
     WRITE,
-    EXECUTE,
     Context,
     Engine,
     InterruptCallback,
@@ -34,7 +35,7 @@ _SVC_SYNDROME = 0x15 << 26 | 1 << 25 | _SVC_IMMEDIATE
 
 
 class Places(NamedTuple):
-    """Offsets in bytes: of the instruction counter in the engine, of the syndrome (32 bits) and the address in a context."""
+    """Offsets in bytes: the instruction counter in the engine, syndrome (32 bits) and address in a context."""
 
     executed: int
     syndrome: int
@@ -49,7 +50,9 @@ def places() -> Places:
     try:
         memory.bytes.view("<u4")[:5] = (_NOP, _NOP, _NOP, _SVC | _SVC_IMMEDIATE << 5, _LDXR_X1_X0)
         engine.hook(HOOK_INTERRUPT, InterruptCallback(lambda _engine, _number, _data: engine.stop()))
-        engine.check(engine.library.uc_mem_map_ptr(engine.handle, _SCRATCH, 0x1000, READ | WRITE | EXECUTE, memory.address))
+        engine.check(
+            engine.library.uc_mem_map_ptr(engine.handle, _SCRATCH, 0x1000, READ | WRITE | EXECUTE, memory.address)
+        )
         context = Context(engine)
         engine.check(engine.start(_SCRATCH, _SCRATCH + 12, _COUNT))
         searched = ctypes.string_at(engine.handle, _ENGINE_SEARCH_BYTES)
@@ -68,7 +71,9 @@ def places() -> Places:
     # struct exception in QEMU's CPUARMState: 32-bit syndrome, 32-bit fault status, 64-bit address
     pairs = [(low, high) for low in syndrome for high in address if high == low + 8]
     if len(executed) != 1 or len(pairs) != 1:
-        raise BackendUnavailable("unicorn: this version is laid out differently; install it with: pip install unicorn==2.1.4")
+        raise BackendUnavailable(
+            "unicorn: this version is laid out differently; install it with: pip install unicorn==2.1.4"
+        )
     return Places(executed[0], *pairs[0])
 
 

@@ -1,7 +1,7 @@
 """One Unicorn machine at EL0 and how a run on it ends: the part that single runs and batches share.
 
-It turns Unicorn's hooks, interrupt numbers and error codes into the exits of outcome.py, with the PC at Arm's preferred return
-address. It knows no case and compares nothing.
+It turns Unicorn's hooks, interrupt numbers and error codes into the exits of outcome.py, with the PC at Arm's preferred
+return address. It knows no case and compares nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
 
 TRANSLATION_BUFFER_BYTES = 32 << 20
 
-# SCTLR_EL1 (Arm ARM, D19.2.127). M, C, I, SA, SA0 and the RES1 bits make no difference here; SA0, which would check the stack
-# pointer, is among them because QEMU 5 never does. nTWI must be 1: Unicorn ends a run at `until` as if WFI stood there.
+# SCTLR_EL1 (Arm ARM, section D19.2). M, C, I, SA, SA0 and the RES1 bits make no difference here; SA0, which would check
+# the stack pointer, is among them because QEMU 5 never does. nTWI must be 1: Unicorn ends a run at `until` as if WFI
+# stood there.
 SCTLR_HONOURED = 1 << 9 | 1 << 14 | 1 << 15 | 1 << 26  # UMA, DZE, UCT, UCI
 SCTLR_REQUIRED = 1 << 16 | 1 << 18  # nTWI, nTWE
 SCTLR_WITHOUT_EFFECT = sum(1 << bit for bit in (0, 2, 3, 4, 5, 7, 8, 11, 12, 20, 22, 23, 28, 29))
@@ -70,7 +71,7 @@ _BUDGET, _UNTIL, _STOPPED, _BREAKPOINT, _UNDEFINED_EXIT, _TRAP, _PC_ALIGNMENT, _
 
 
 class Ended(NamedTuple):
-    """How a run ended: the exit and the number of instructions that completed (one that took an exception is not counted)."""
+    """How a run ended, and how many instructions completed: one that took an exception is not counted."""
 
     exit: Exit
     executed: int
@@ -158,7 +159,7 @@ class Machine:
             self.engine.stop()
 
     def load(self) -> None:
-        """Load every register from ``registers.given``, with the exclusive monitor open and nothing left of the last run."""
+        """Load every register from ``registers.given``; the exclusive monitor opens, nothing is left of the last run."""
         given = self._given
         self.pc = int(given[_PC])
         given[_PSTATE] &= PSTATE_MASK
@@ -171,7 +172,7 @@ class Machine:
         self._found[_PC] = self.pc
 
     def run(self, budget: int, until: int | None) -> Ended:
-        """Run from ``pc``. Before each instruction: is the PC ``until``? is the budget spent? is the PC aligned? a breakpoint?"""
+        """Run from ``pc``. Asked before each instruction: ``until``? budget spent? PC unaligned? a breakpoint?"""
         self._running = True
         try:
             return self._run(budget, until)
@@ -289,7 +290,7 @@ class Machine:
         return ctypes.c_uint32.from_address(mapping.host + address - mapping.address).value
 
     def stop(self) -> None:
-        """From any thread: end the run in progress. Asks again until it has ended, for a request before the start is lost."""
+        """From any thread: end the run in progress. Unicorn forgets what is asked before it starts: so ask again."""
         self._stop_requested = self._running
         while self._running and self._stop_requested:
             self.engine.stop()

@@ -27,7 +27,7 @@ class Mapping(NamedTuple):
 
 
 class Mappings:
-    """The mappings of one engine."""
+    """The mappings of one engine. Unicorn drops the translations of what is unmapped by itself."""
 
     page_size = 0x1000
 
@@ -51,7 +51,9 @@ class Mappings:
     def protect(self, address: int, size: int, permissions: str) -> None:
         """Change permissions. ValueError when a page of the range is not mapped."""
         self._check(address, size)
-        covered = sum(min(m.address + m.size, address + size) - max(m.address, address) for m in self._overlapping(address, size))
+        covered = sum(
+            min(m.address + m.size, address + size) - max(m.address, address) for m in self._overlapping(address, size)
+        )
         if covered != size:
             raise ValueError(f"protect {address:#x}: not all of its {size:#x} bytes are mapped")
         self._cut(address, address + size, permissions)
@@ -74,7 +76,9 @@ class Mappings:
 
     def _check(self, address: int, size: int) -> None:
         if address % self.page_size or size % self.page_size or size <= 0 or not 0 <= address <= _ADDRESS_LIMIT - size:
-            raise ValueError(f"range {address:#x} of {size:#x} bytes: whole pages of {self.page_size:#x} bytes are mapped")
+            raise ValueError(
+                f"range {address:#x} of {size:#x} bytes: whole pages of {self.page_size:#x} bytes are mapped"
+            )
 
     def _overlapping(self, address: int, size: int) -> list[Mapping]:
         return [m for m in self._mappings if m.address < address + size and address < m.address + m.size]
@@ -95,12 +99,12 @@ class Mappings:
         if mapping.permissions:
             protection = sum(_BITS[letter] for letter in set(mapping.permissions))
             engine = self._engine
-            engine.check(engine.library.uc_mem_map_ptr(engine.handle, mapping.address, mapping.size, protection, mapping.host))
+            engine.check(
+                engine.library.uc_mem_map_ptr(engine.handle, mapping.address, mapping.size, protection, mapping.host)
+            )
         self._mappings.append(mapping)
 
     def _remove(self, mapping: Mapping) -> None:
         if mapping.permissions:
-            # Unicorn may give the next mapping the same internal address, and with it these translations.
-            self._engine.remove_cache(mapping.address, mapping.address + mapping.size)
             self._engine.check(self._engine.library.uc_mem_unmap(self._engine.handle, mapping.address, mapping.size))
         self._mappings.remove(mapping)

@@ -1,0 +1,1 @@
+"""Instructions and states drawn at random from the specification's own patterns."""
