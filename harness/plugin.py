@@ -18,7 +18,6 @@ from assay64.harness.errors import AssayError
 
 if TYPE_CHECKING:
     from assay64.harness.under_test import BackendUnderTest
-    from assay64.harness.record.records import Lines
 
 DEFAULT_SEED = 1
 DEFAULT_CASES = 100
@@ -71,6 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(_TestRecords(Path(directory)), "assay64-records")
     if config.getoption("backend") or directory is not None:
         _settle_hypothesis(config)
+    if config.getoption("backend") and not _is_worker(config):
+        # Here a mistake is one line; during collection it would be an error in every test.
+        _chosen_backends(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

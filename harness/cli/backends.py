@@ -19,7 +19,12 @@ def backends(as_json: Json = False) -> None:
         print_json(found)
         return
     rows = [
-        [one["name"], "ready" if one["available"] else "missing", one.get("version", ""), one.get("missing") or one["about"]]
+        [
+            one["name"],
+            "ready" if one["available"] else "missing",
+            one.get("version", ""),
+            one.get("missing") or one["about"],
+        ]
         for one in found
     ]
     typer.echo(tabulate(rows, headers=["backend", "here", "version", ""], tablefmt="simple", disable_numparse=True))

@@ -39,7 +39,9 @@ def check_backend(
     results = list(check(name, timeout_s))
     failed = [one for one in results if one.status in ("failed", CRASHED, HUNG)]
     if as_json:
-        print_json([{"name": one.name, "check": one.title, "status": one.status, "detail": one.detail} for one in results])
+        print_json(
+            [{"name": one.name, "check": one.title, "status": one.status, "detail": one.detail} for one in results]
+        )
     else:
         from tabulate import tabulate
 

@@ -32,11 +32,16 @@ class Column:
 
 
 def diff(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="Assembly text, A64 words (ab020020.d4000001), or a token.")],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="Assembly text, A64 words (ab020020.d4000001), or a token.")
+    ],
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", "-s", metavar="NAME=VALUE", help="A register (x1=-1, v0=0x3f80, nzcv=ZC, C=1), memory "
+            "--set",
+            "-s",
+            metavar="NAME=VALUE",
+            help="A register (x1=-1, v0=0x3f80, nzcv=ZC, C=1), memory "
             "(mem.20000000=00ff), fill=SEED, budget=N or until=ADDRESS; may be repeated.",
         ),
     ] = None,
@@ -174,7 +179,9 @@ def _text(case: Case, token: str, columns: Sequence[Column]) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, given: dict[str, str], flat: Sequence[dict[str, str] | None], standard: dict[str, str] | None) -> list[str]:
+def _row(
+    name: str, given: dict[str, str], flat: Sequence[dict[str, str] | None], standard: dict[str, str] | None
+) -> list[str]:
     cells = [name, "" if name.startswith(("exit", "memory")) else given.get(name, _zero(name))]
     for parts in flat:
         if parts is None:
@@ -194,7 +201,11 @@ def _place(name: str) -> tuple[int, str, int]:
         return (0 if name.startswith("exit") else 9), "", int(name[9:], 16) if name.startswith("memory") else 0
     numbered = register[0] in "xv" and register[1:].isdecimal()
     kind = register[0] if numbered else register
-    return (1 + kinds.index(kind) if kind in kinds else 8), name if not numbered else "", int(register[1:]) if numbered else 0
+    return (
+        (1 + kinds.index(kind) if kind in kinds else 8),
+        name if not numbered else "",
+        int(register[1:]) if numbered else 0,
+    )
 
 
 def _data(case: Case, token: str, columns: Sequence[Column]) -> dict[str, Any]:
@@ -217,7 +228,8 @@ def _data(case: Case, token: str, columns: Sequence[Column]) -> dict[str, Any]:
         "token": token,
         "case": plain(case),
         "code": [
-            {"word": f"{one.word:#010x}", "text": one.text, "title": one.title, "source": one.source} for one in described
+            {"word": f"{one.word:#010x}", "text": one.text, "title": one.title, "source": one.source}
+            for one in described
         ],
         "backends": backends,
     }

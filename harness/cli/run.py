@@ -44,9 +44,9 @@ def run(
         str | None, typer.Option("-k", metavar="EXPRESSION", help="Only tests whose names match, as pytest's -k.")
     ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, metavar="N", help="Processes that run suites.")] = 1,
-    seed: Annotated[
-        str, typer.Option("--seed", metavar="N", help="Seed of everything that is drawn at random.")
-    ] = str(DEFAULT_SEED),
+    seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of everything that is drawn at random.")] = str(
+        DEFAULT_SEED
+    ),
     cases: Annotated[
         int | None, typer.Option("--cases", min=1, metavar="N", help="Random cases for each random test.")
     ] = None,
@@ -54,7 +54,8 @@ def run(
         Path | None, typer.Option("--report", metavar="DIR", help="Keep the records of every case in this directory.")
     ] = None,
     junitxml: Annotated[
-        Path | None, typer.Option("--junitxml", metavar="FILE", help="Write JUnit XML, with the replay tokens as properties.")
+        Path | None,
+        typer.Option("--junitxml", metavar="FILE", help="Write JUnit XML, with the replay tokens as properties."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -185,7 +186,9 @@ def _pytest(command: list[str], directory: Path, *, show: bool) -> int:
         (directory / LOG).open("wb") as log,
         Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as progress,
     ):
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
         task = progress.add_task("running the suites", total=None)
         try:
             while child.poll() is None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from assay64.harness.backends import registry
 from assay64.harness.backends.contract import Backend, BatchInstance, Instance, Unsupported
-from assay64.harness.cases.capabilities import Capabilities, ExclusiveMonitor
+from assay64.harness.cases.capabilities import ExclusiveMonitor
 from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, DATA_REGION, STACK_POINTER, AnyAction, Environment
 from assay64.harness.cases.layout import Batch, new_state, pack_state, unpack_exit, unpack_state
 from assay64.harness.cases.memory import HostMemory

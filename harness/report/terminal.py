@@ -60,9 +60,9 @@ def summary(records: Records) -> str:
     parts = [f"{len(records.checks)} cases"]
     if failures:
         parts.append(f"{_number(len(failures), 'failure')} with {_number(len(grouped(failures)), 'cause')}")
-    if (deviations := records.deviations()):
+    if deviations := records.deviations():
         parts.append(f"{_number(len(deviations), 'case')} with known deviations")
-    if (errors := records.errors()):
+    if errors := records.errors():
         parts.append(f"{_number(len(errors), 'test')} that could not be run to the end")
     if not failures and not errors:
         parts.append("no failures")

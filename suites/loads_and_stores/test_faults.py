@@ -80,7 +80,7 @@ def test_store_pair_to_unmapped_memory(backend, code, distance):
     ).check(backend)
 
 
-@pytest.mark.parametrize(("code", "distance"), SINGLE_STORES + PAIR_STORES)
+@pytest.mark.parametrize(("code", "distance"), [*SINGLE_STORES[-4:], *PAIR_STORES[-2:]])
 def test_store_to_read_only_memory(backend, code, distance):
     base = UNMAPPED + 0x1000
     case(
@@ -185,11 +185,12 @@ def test_address_is_not_truncated(backend, address):
     ).check(backend)
 
 
-def test_bit_55_selects_the_upper_addresses_even_with_ignored_tags(backend):
+@pytest.mark.parametrize("address", [0x5A << 56 | UNMAPPED, 1 << 55 | DATA], ids=["tag", "bit 55 with another tag"])
+def test_address_of_a_fault_includes_an_ignored_tag(backend, address):
+    # FAR_EL1: where address tagging is enabled for the data access, the register includes the tag.
     case(
         "ldr x0, [x1]",
-        given(x0=GARBAGE, x1=1 << 55 | DATA),
-        # FAR holds the tag as well, or not: its bits 63 to 56 are UNKNOWN only for tag checks, so bit 55 has to be there.
-        expect(exit=data_abort(1 << 55 | DATA, "read", "translation")),
+        given(x0=GARBAGE, x1=address),
+        expect(exit=data_abort(address, "read", "translation")),
         environment=Environment(top_byte_ignore=True),
     ).check(backend)

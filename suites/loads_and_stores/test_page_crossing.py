@@ -30,9 +30,8 @@ SECOND = 0x99AA_BBCC_D5E6_F7A8
 NEXT = Region(address=DATA_END, size=0x1_0000)
 NEXT_READ_ONLY = Region(address=DATA_END, size=0x1_0000, permissions="r")
 PREVIOUS_READ_ONLY = Region(address=DATA - 0x1_0000, size=0x1_0000, permissions="r")
-OVERLAPS = range(1, 8)  # how many bytes of a doubleword lie in the second page
 both_bases = pytest.mark.parametrize("page", [DATA + 0x1000, DATA_END], ids=["in one region", "between two regions"])
-some_overlaps = pytest.mark.parametrize("beyond", [1, 4, 7], ids="{} bytes beyond".format)
+some_overlaps = pytest.mark.parametrize("beyond", [1, 4, 7], ids="{} bytes of it in the second page".format)
 
 
 def aborts(access: str, fault: str, addresses: tuple[int, ...], *memories: Mapping[int, bytes]) -> Permit:
@@ -47,7 +46,7 @@ def aborts(access: str, fault: str, addresses: tuple[int, ...], *memories: Mappi
 
 
 @both_bases
-@pytest.mark.parametrize("beyond", OVERLAPS, ids="{} bytes beyond".format)
+@some_overlaps
 def test_load_from_two_pages(backend, page, beyond):
     address = page - 8 + beyond
     data = doubleword(NEGATIVE)

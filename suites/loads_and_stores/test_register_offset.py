@@ -134,7 +134,16 @@ def test_stored_register_may_be_the_offset(backend):
     case("str x2, [x1, x2]", given(x1=BASE, x2=0x40), expect(memory={BASE + 0x40: 0x40})).check(backend)
 
 
-@pytest.mark.parametrize("option", [0b000, 0b001, 0b100, 0b101], ids=["uxtb", "uxth", "sxtb", "sxth"])
-@pytest.mark.parametrize("code", [0xF862_0820, 0x3822_0820, 0xF8A2_0820], ids=["ldr", "strb", "prfm"])
-def test_offset_cannot_be_extended_from_less_than_a_word(backend, code, option):
-    case(code | option << 13, given(x1=BASE), expect(exit=undefined())).check(backend)
+@pytest.mark.parametrize(
+    "word",
+    [
+        pytest.param(0xF862_0820, id="ldr: uxtb"),
+        pytest.param(0xF862_2820, id="ldr: uxth"),
+        pytest.param(0xF862_8820, id="ldr: sxtb"),
+        pytest.param(0xF862_A820, id="ldr: sxth"),
+        pytest.param(0x3822_0820, id="strb: uxtb"),
+        pytest.param(0xF8A2_A820, id="prfm: sxth"),
+    ],
+)
+def test_offset_cannot_be_extended_from_less_than_a_word(backend, word):
+    case(word, given(x1=BASE), expect(exit=undefined())).check(backend)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from assay64.harness.backends.contract import BatchInstance, Unsupported
-from assay64.harness.backends.unicorn import BACKEND, FEATURES, binding
+from assay64.harness.backends.unicorn import BACKEND, FEATURES
 from assay64.harness.cases.case import (
     CODE_ADDRESS,
     CODE_REGION,
@@ -653,7 +653,7 @@ def test_what_is_missing_says_so(guest):
 
 
 def test_without_the_package_one_line_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(binding.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
     reason = BACKEND.available()
     assert reason is not None
     assert "pip install" in reason
@@ -690,6 +690,12 @@ def integer_words(generator, count):
     return words
 
 
+def run_batch(batch, progress=None):
+    instance = BACKEND.create(Environment())
+    assert isinstance(instance, BatchInstance)
+    instance.run_batch(batch, progress or HostMemory(0x1000))
+
+
 def batch_of(generator, cases, width):
     code = np.array([integer_words(generator, width) for _ in range(cases)], np.uint32)
     count = np.array([generator.randint(1, width) for _ in range(cases)], np.uint32)
@@ -707,10 +713,8 @@ def batch_of(generator, cases, width):
 @pytest.mark.parametrize("width", [1, 4])
 def test_a_batch_gives_what_single_runs_give(width):
     batch = batch_of(random.Random(640 + width), 500, width)
-    instance = BACKEND.create(Environment())
-    assert isinstance(instance, BatchInstance)
     progress = HostMemory(0x1000)
-    instance.run_batch(batch, progress)
+    run_batch(batch, progress)
     assert (batch.done, int(progress.words()[0])) == (500, 500)
     pristine = fill_bytes(7, DATA_REGION[1])
     kinds, changes = set(), list(batch.changes[: batch.n_changes])
@@ -732,7 +736,6 @@ def test_a_batch_gives_what_single_runs_give(width):
         guest.instance.close()
     assert not changes
     assert {ExitKind.UNTIL, ExitKind.SVC, ExitKind.BRK, ExitKind.UNDEFINED, ExitKind.DATA_ABORT} <= kinds
-    instance.close()
 
 
 def test_a_batch_counts_the_instructions_that_completed():
@@ -749,8 +752,7 @@ def test_a_batch_counts_the_instructions_that_completed():
     initial["pc"], initial["x"][:, 1] = CODE_ADDRESS, UNMAPPED
     code, lengths = np.array([row for row, _ in words], np.uint32), np.full(len(words), 3, np.uint32)
     batch = Batch(code, lengths, CODE_ADDRESS, initial, budget=50)
-    instance = BACKEND.create(Environment())
-    instance.run_batch(batch, HostMemory(0x1000))
+    run_batch(batch)
     assert batch.exits["executed"].tolist() == [executed for _, executed in words]
 
 
@@ -762,8 +764,7 @@ def test_a_batch_goes_on_where_it_was_and_restores_memory_between_cases():
     initial["pc"], initial["x"][:, 0], initial["x"][:, 1] = CODE_ADDRESS, np.arange(cases) + 1, DATA + 0x8000
     batch = Batch(code, np.full(cases, 2, np.uint32), CODE_ADDRESS, initial)
     batch.done = 10
-    instance = BACKEND.create(Environment())
-    instance.run_batch(batch, HostMemory(0x1000))
+    run_batch(batch)
     assert not batch.final["x"][:, 2].any()
     assert batch.changes[: batch.n_changes].tolist() == [
         (case, 0, DATA + 0x8000, case + 1) for case in range(10, cases)
@@ -776,7 +777,7 @@ def test_a_batch_leaves_nothing_of_an_earlier_case_behind_the_code():
     initial = new_state(2)
     initial["pc"] = CODE_ADDRESS
     batch = Batch(code, np.array([3, 1], np.uint32), CODE_ADDRESS, initial)
-    BACKEND.create(Environment()).run_batch(batch, HostMemory(0x1000))
+    run_batch(batch)
     assert [unpack_exit(row).kind for row in batch.exits] == [ExitKind.SVC, ExitKind.UNDEFINED]
 
 
@@ -785,7 +786,7 @@ def test_a_batch_starts_every_case_with_the_exclusive_monitor_open():
     initial = new_state(2)
     initial["pc"], initial["x"][:, 1] = CODE_ADDRESS, DATA
     batch = Batch(code, np.full(2, 2, np.uint32), CODE_ADDRESS, initial)
-    BACKEND.create(Environment()).run_batch(batch, HostMemory(0x1000))
+    run_batch(batch)
     assert batch.final["x"][:, 2].tolist() == [0, 1]
 
 
@@ -797,5 +798,5 @@ def test_more_translations_than_the_buffer_holds_do_no_harm():
     initial = new_state(cases)
     initial["pc"], initial["x"][:, 1] = CODE_ADDRESS, DATA
     batch = Batch(code, np.full(cases, 64, np.uint32), CODE_ADDRESS, initial)
-    BACKEND.create(Environment()).run_batch(batch, HostMemory(0x1000))
+    run_batch(batch)
     assert batch.final["x"][:, 3].tolist() == list(range(cases))

@@ -73,7 +73,6 @@ void Core::SetState(const assay64_state& state) {
     shared_.monitor->ClearProcessor(index_);
     counter_ = 0;
     stop_ = false;
-    jit_->ClearHalt(kStop);
 }
 
 void Core::GetState(assay64_state& state) const {

@@ -234,4 +234,5 @@ class RegisterFile:
 
 def field_offset(name: str) -> int:
     """Where a register stands in a state record, in bytes."""
-    return int((STATE_DTYPE.fields or {})[name][1])
+    fields: Any = STATE_DTYPE.fields
+    return int(fields[name][1])

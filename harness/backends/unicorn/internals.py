@@ -2,9 +2,9 @@
 
 Both stand at fixed places of its own structures: the count in the engine, the syndrome and the faulting address in a
 saved context. The places are found once in a process, by making values appear that are recognised; when they do not
-appear, Unicorn's layout has changed and the backend says so instead of guessing. The count makes budgets exact where the
-next instruction cannot be fetched; the syndrome tells a trap from UNDEFINED and gives immediates and the address of an
-alignment fault.
+appear, Unicorn's layout has changed and the backend says so instead of guessing. The count makes budgets exact where
+the next instruction cannot be fetched; the syndrome tells a trap from UNDEFINED and gives immediates and the address of
+an alignment fault.
 """
 
 from __future__ import annotations
@@ -47,9 +47,13 @@ def places() -> Places:
     """Find the places with a throwaway engine. Raises BackendUnavailable when this build of Unicorn hides them."""
     engine = Engine(1 << 20)
     memory = HostMemory(0x1000)
+
+    def stop(_engine: int, _number: int, _data: int | None) -> None:
+        engine.stop()
+
     try:
         memory.bytes.view("<u4")[:5] = (_NOP, _NOP, _NOP, _SVC | _SVC_IMMEDIATE << 5, _LDXR_X1_X0)
-        engine.hook(HOOK_INTERRUPT, InterruptCallback(lambda _engine, _number, _data: engine.stop()))
+        engine.hook(HOOK_INTERRUPT, InterruptCallback(stop))
         engine.check(
             engine.library.uc_mem_map_ptr(engine.handle, _SCRATCH, 0x1000, READ | WRITE | EXECUTE, memory.address)
         )

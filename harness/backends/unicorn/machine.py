@@ -159,7 +159,7 @@ class Machine:
             self.engine.stop()
 
     def load(self) -> None:
-        """Load every register from ``registers.given``; the exclusive monitor opens, nothing is left of the last run."""
+        """Load every register from ``registers.given``; the exclusive monitor opens, and no trace of a run is left."""
         given = self._given
         self.pc = int(given[_PC])
         given[_PSTATE] &= PSTATE_MASK
@@ -222,7 +222,7 @@ class Machine:
 
     def _start(self, budget: int, until: int | None) -> Ended:
         """One start of the engine. Exit NONE: it stopped for a reason that is none of ours, and can go on."""
-        self._interrupt, self._fault, self._unaligned = -1, None, False
+        self._forget_events()
         engine = self.engine
         error = engine.start(self.pc, self._last_until, budget)
         self.pc = engine.read_register(binding.REGISTER_PC)
@@ -240,6 +240,9 @@ class Machine:
             engine.remove_cache(self.pc, self.pc + 1)
             return Ended(_BUDGET if begun >= budget else _PC_ALIGNMENT, begun)
         return self._stopped(begun, budget, until)
+
+    def _forget_events(self) -> None:
+        self._interrupt, self._fault, self._unaligned = -1, None, False
 
     def _stopped(self, begun: int, budget: int, until: int | None) -> Ended:
         # Unicorn counts an instruction before it stops in front of it.

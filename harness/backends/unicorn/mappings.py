@@ -1,7 +1,7 @@
-"""What is mapped where, and its doubles: Unicorn's own calls handle whole mappings only, so that none is ever split inside it.
+"""What is mapped where: Unicorn is given whole mappings only, and never has to split one itself.
 
-Pages without any permission are remembered here and left unmapped in Unicorn, whose loads do not check the second page of an access
-that crosses into one.
+Pages without any permission are remembered here and left unmapped in Unicorn, whose loads do not check the second page
+of an access that crosses into one.
 """
 
 from __future__ import annotations

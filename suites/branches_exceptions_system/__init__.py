@@ -1,0 +1,1 @@
+"""Branches, Exception Generating and System instructions: directed cases."""

@@ -1,0 +1,200 @@
+"""The pytest plug-in: what plain pytest shows of checks, and that it leaves other projects' tests alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from assay64.harness.cases.authoring import case, expect, given
+from assay64.harness.cases.outcome import Difference, Verdict, VerdictKind
+from assay64.harness.cases.tokens import from_token, to_token
+from assay64.harness.check_context import Context
+from assay64.harness.under_test import BackendUnderTest, CheckFailed
+
+FAKES = Path(__file__).with_name("fakes.py")
+IMPORTS = "from assay64.harness.cases.authoring import case, expect, given\n"
+
+
+@pytest.fixture
+def plain_pytest(tmp_path):
+    """Run plain pytest on a test file; its exit code and output."""
+
+    def run(source, *arguments):
+        path = tmp_path / "test_made_up.py"
+        path.write_text(source)
+        (tmp_path / "pytest.ini").write_text("[pytest]\n")
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-rA",
+            "-p",
+            "no:cacheprovider",
+            "--color=no",
+            str(path),
+            *arguments,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_a_failed_check_is_the_report_and_nothing_else(plain_pytest):
+    source = IMPORTS + "def test_it(backend):\n    case('adds x0, x1, x2', given(x1=1)).check(backend)\n"
+    code, out = plain_pytest(source, "--backend", f"{FAKES}:WRONG_CARRY")
+    assert code == 1
+    assert "FAIL adds x0, x1, x2   0xab020020" in out
+    assert "  replay   assay64 replay 'ab020020:" in out
+    assert "Traceback" not in out
+    assert "def test_it" not in out
+
+
+def test_each_backend_has_its_own_run_of_a_test(plain_pytest):
+    source = IMPORTS + "def test_it(backend):\n    case('nop', expect()).check(backend)\n"
+    code, out = plain_pytest(source, "--backend", "reference", "--backend", f"{FAKES}:BOASTING")
+    assert code == 0
+    assert "PASSED test_made_up.py::test_it[reference]" in out
+    assert "2 passed" in out
+
+
+def test_unsupported_is_skipped_and_a_failure_after_it_still_fails(plain_pytest):
+    unsupported = "    case('nop', expect(), requires=['FEAT_NONE']).check(backend)\n"
+    wrong = "    case('nop', expect(x0=1)).check(backend)\n"
+    source = IMPORTS + f"def test_one(backend):\n{unsupported}\ndef test_two(backend):\n{unsupported}{wrong}"
+    code, out = plain_pytest(source, "--backend", "reference")
+    assert code == 1
+    assert "1 failed, 1 skipped" in out
+    assert "unsupported: reference does not have FEAT_NONE" in out
+
+
+def test_random_tests_follow_seed_and_number_of_cases(plain_pytest):
+    source = """
+from hypothesis import given, strategies
+seen = []
+@given(strategies.integers(0, 1 << 64))
+def test_draw(backend, number):
+    seen.append(number)
+def test_seen(backend):
+    print("SEEN", len(seen), hash(tuple(seen)))
+"""
+    outs = [
+        plain_pytest(source, "--backend", "reference", "--assay-seed", seed, "--assay-cases", "7")[1]
+        for seed in ("5", "5", "6")
+    ]
+    lines = [next(line for line in out.splitlines() if line.startswith("SEEN")) for out in outs]
+    assert lines[0].startswith("SEEN 7 ")
+    assert lines[0] == lines[1] != lines[2]
+
+
+def test_a_misspelt_backend_is_a_usage_error(plain_pytest):
+    code, out = plain_pytest("def test_it(backend): pass\n", "--backend", "unicron")
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert "did you mean unicorn?" in out
+    assert "Traceback" not in out
+
+
+def test_other_projects_keep_their_own_backend_fixture(plain_pytest):
+    source = """
+import pytest
+@pytest.fixture
+def backend():
+    return "mine"
+def test_it(backend):
+    assert backend == "mine"
+"""
+    code, out = plain_pytest(source)
+    assert code == 0
+    assert "PASSED test_made_up.py::test_it\n" in out
+
+
+def test_the_plug_in_loads_nothing_heavy():
+    source = "import sys, assay64.harness.plugin; print(sorted({'numpy', 'msgspec', 'unicorn', 'capstone', 'hypothesis'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+WRONG = Verdict(kind=VerdictKind.MISMATCH, differences=(Difference("nzcv", ".Z..", ".ZC.", "C differs"),))
+MATCH = Verdict(kind=VerdictKind.MATCH)
+
+
+class Judge:
+    """Says what it is told: ``with_expectation`` of a case that brings its own, else ``plain``."""
+
+    def __init__(self, with_expectation, plain):
+        self.with_expectation, self.plain, self.shrunk = with_expectation, plain, 0
+
+    def judge(self, case, backend):
+        return self.plain if case.permitted is None else self.with_expectation
+
+    def judge_many(self, cases, backend):
+        return ((case, self.judge(case, backend)) for case in cases)
+
+    def diverging(self, case, backend):
+        return None
+
+    def shrink(self, case, verdict, backend, budget=0):
+        self.shrunk += 1
+        return case
+
+
+def checked(judge):
+    sink, context = [], Context("test_it", "group")
+    return BackendUnderTest("b", judge, context, sink, seed="1"), sink, context
+
+
+ADDS = case("adds x0, x1, x2", given(x1=-1, x2=1), expect(x0=0, Z=1), name="a name")
+
+
+def test_token_of_a_failure_that_only_the_suite_sees_carries_the_expectation():
+    judge = Judge(WRONG, MATCH)
+    backend, sink, context = checked(judge)
+    with pytest.raises(CheckFailed, match=r"expected \(suite\)"):
+        ADDS.check(backend)
+    (record,) = sink
+    assert from_token(record.token).permitted == ADDS.case.permitted
+    assert context.tokens == [record.token]
+    assert judge.shrunk == 0
+
+
+def test_token_of_a_failure_that_the_reference_sees_is_short():
+    judge = Judge(WRONG, WRONG)
+    backend, sink, _ = checked(judge)
+    for _ in range(3):
+        with pytest.raises(CheckFailed, match=r"expected \(reference\)"):
+            ADDS.check(backend)
+    assert {record.token for record in sink} == {"ab020020:x1=-1,x2=1"}
+    assert {record.cause for record in sink} == {"ADDS (shifted register): nzcv"}
+    assert judge.shrunk == 1
+
+
+@pytest.mark.parametrize("kind", [VerdictKind.MATCH, VerdictKind.KNOWN_DEVIATION, VerdictKind.UNSUPPORTED])
+def test_what_is_no_failure_is_recorded(kind):
+    verdict = Verdict(kind=kind, detail="why", deviation="known-one" if kind is VerdictKind.KNOWN_DEVIATION else "")
+    backend, sink, context = checked(Judge(verdict, verdict))
+    ADDS.check(backend)
+    (record,) = sink
+    assert (record.verdict, record.test, record.group) == (verdict, "test_it", "group")
+    assert record.token == to_token(from_token("ab020020:x1=-1,x2=1"))
+    assert context.unsupported == (["why"] if kind is VerdictKind.UNSUPPORTED else [])
+    assert context.tokens == ([record.token] if kind is VerdictKind.KNOWN_DEVIATION else [])
+
+
+@pytest.mark.parametrize("kind", [VerdictKind.MISMATCH, VerdictKind.CRASH, VerdictKind.HANG, VerdictKind.ERROR])
+def test_every_failing_kind_fails(kind):
+    verdict = Verdict(kind=kind, detail="why", differences=WRONG.differences if kind is VerdictKind.MISMATCH else ())
+    backend, sink, _ = checked(Judge(verdict, verdict))
+    with pytest.raises(CheckFailed, match="ab020020"):
+        ADDS.check(backend)
+    assert [record.verdict.kind for record in sink] == [kind]
+
+
+def test_many_cases_are_all_judged_before_the_test_fails():
+    plain = from_token("ab020020:x1=-1,x2=1")
+    backend, sink, _ = checked(Judge(WRONG, MATCH))
+    assert backend.check_many([plain] * 3) == 3
+    with pytest.raises(CheckFailed, match="2 of 4 cases failed on b"):
+        backend.check_many([plain, ADDS.case, ADDS.case, plain])
+    assert len(sink) == 7
