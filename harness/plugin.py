@@ -17,6 +17,7 @@ from assay64.harness.check_context import CheckFailed, Context
 from assay64.harness.errors import AssayError
 
 if TYPE_CHECKING:
+    from assay64.harness.record.records import Lines
     from assay64.harness.under_test import BackendUnderTest
 
 DEFAULT_SEED = 1
@@ -27,7 +28,11 @@ REPLAY = "replay"
 PROFILE = "assay64"
 
 _context = pytest.StashKey[Context]()
-_records = pytest.StashKey["Lines | None"]()
+_records: pytest.StashKey[Lines | None] = pytest.StashKey()
+
+
+def _number(text: str) -> int:
+    return int(text, 0)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--assay-seed",
-        type=lambda text: int(text, 0),
+        type=_number,
         default=DEFAULT_SEED,
         metavar="N",
         help=f"seed of everything that is drawn at random (default: {DEFAULT_SEED})",

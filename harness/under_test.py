@@ -39,7 +39,7 @@ class CaseJudge(Protocol):
 
 
 class RecordSink(Protocol):
-    def append(self, record: msgspec.Struct) -> None: ...
+    def append(self, record: msgspec.Struct, /) -> None: ...
 
 
 @dataclass(frozen=True)

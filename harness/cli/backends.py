@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import typer
 
@@ -64,7 +64,9 @@ def _declared(capabilities: dict[str, Any]) -> list[list[str]]:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}={item}" for key, item in value.items())
+        return ", ".join(f"{key}={item}" for key, item in cast(dict[str, Any], value).items())
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+        return ", ".join(map(str, cast(list[Any], value)))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,7 +1,8 @@
-"""``assay64 check-backend``: is a backend what the contract asks for and what it declares? It survives the backend's crashes."""
+"""``assay64 check-backend``: is a backend what the contract asks for and what it declares? It survives its crashes."""
 
 from __future__ import annotations
 
+import os
 import selectors
 import signal
 import subprocess
@@ -64,7 +65,7 @@ def check(name: str, timeout_s: float) -> Iterator[CheckResult]:
 
 
 def _check_until_lost(name: str, checks: list[str], timeout_s: float) -> Iterator[CheckResult]:
-    """Run ``checks`` in one process, to the end or to the first that it does not survive. Yields at least one result."""
+    """Run ``checks`` in one process, to the end or to the first that it does not survive; at least one result."""
     import msgspec
 
     from assay64.harness.judge.contract_checks import CheckResult, title
@@ -105,7 +106,7 @@ def _lines(child: subprocess.Popen[bytes], timeout_s: float) -> Iterator[bytes]:
         while True:
             if not selector.select(timeout_s):
                 raise TimeoutError
-            data = stream.read1(1 << 16)  # pyright: ignore[reportAttributeAccessIssue] - Popen's buffered reader has it
+            data = os.read(stream.fileno(), 1 << 16)
             if not data:
                 return
             *complete, rest = (rest + data).split(b"\n")

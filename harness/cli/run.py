@@ -61,8 +61,8 @@ def run(
 ) -> None:
     """Run the conformance suites on backends and print verdicts, failures by cause and known deviations.
 
-    Exit code 0 when every case matches or is a known deviation, 1 for failures, 2 for wrong usage, 3 when a backend that --backend
-    names is not available.
+    Exit code 0 when every case matches or is a known deviation, 1 for failures, 2 for wrong usage, 3 when a backend that
+    --backend names is not available.
     """
     from assay64.harness.record import records as record
 
@@ -90,7 +90,7 @@ def run(
 
 
 def find_suites(wanted: Iterable[str]) -> list[Path]:
-    """The files and directories of suites: paths as they are, names by what they are called. UsageError for an unknown name."""
+    """The files and directories of suites, by their names or paths. UsageError for an unknown name."""
     import assay64.suites
 
     root = Path(assay64.suites.__file__ or "").resolve().parent

@@ -1,8 +1,8 @@
 """What ``assay64 check-backend`` checks: does a backend keep the contract, and is what it declares true?
 
-``python -m assay64.harness.judge.contract_checks BACKEND NAME...`` runs the checks in a process of their own, because a backend
-under construction crashes and hangs; it prints a JSON line when a check begins and one when it ends. These checks use the contract
-alone. What instructions must do is the suites' affair: here a few of the plainest stand for all.
+``python -m assay64.harness.judge.contract_checks BACKEND NAME...`` runs the checks in a process of their own, because a
+backend under construction crashes and hangs; it prints a JSON line when a check begins and one when it ends. These
+checks use the contract alone. What instructions must do is the suites' affair: a few of the plainest stand for all.
 """
 
 from __future__ import annotations
@@ -12,36 +12,40 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, cast
 
 import msgspec
 import numpy as np
 
 from assay64.harness.backends import registry
-from assay64.harness.backends.contract import Backend, BatchInstance, Instance, Unsupported
+from assay64.harness.backends.contract import Backend, BatchInstance, Unsupported
 from assay64.harness.cases.capabilities import ExclusiveMonitor
-from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, DATA_REGION, STACK_POINTER, AnyAction, Environment
-from assay64.harness.cases.layout import Batch, new_state, pack_state, unpack_exit, unpack_state
+from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, STACK_POINTER, AnyAction, Environment
+from assay64.harness.cases.layout import Batch, pack_state, unpack_exit, unpack_state
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Access, Exit, ExitKind
 from assay64.harness.cases.state import PAC_KEYS, PSTATE_FIELDS, State, locate
+from assay64.harness.judge.contract_actions import aliases, breaks, protects, steps, unmaps, watches
+from assay64.harness.judge.contract_machine import (
+    ADD_X0,
+    BACK_ONE,
+    BR_X1,
+    BRK_7,
+    DATA,
+    LDXR,
+    LOAD,
+    NOP,
+    STORE,
+    STXR,
+    SVC_5,
+    UDF,
+    UNMAPPED,
+    Machine,
+    Undeclared,
+    Wrong,
+)
 
 OK, FAILED, UNDECLARED, NOT_DECLARED = "ok", "failed", "undeclared", "not declared"
-
-ADD_X0 = 0x9100_0400  # add x0, x0, #1
-BACK_ONE = 0x17FF_FFFF  # b . - 4
-LOAD = 0xF940_0020  # ldr x0, [x1]
-STORE = 0xF900_0020  # str x0, [x1]
-SVC_5 = 0xD400_00A1  # svc #5
-BRK_7 = 0xD420_00E0  # brk #7
-UDF = 0x0000_0000  # udf #0
-BR_X1 = 0xD61F_0020  # br x1
-NOP = 0xD503_201F
-LDXR = 0xC85F_7C20  # ldxr x0, [x1]
-STXR = 0xC802_7C23  # stxr w2, x3, [x1]
-UNMAPPED = 0x4000_0000
-DATA = DATA_REGION[0]
 ROUND_TRIPS = 20
 BUDGETS = (1, 2, 3, 4, 5, 8, 17, 64, 999)
 # What a register beyond Armv8.0 needs; without the feature a backend need not keep it.
@@ -59,58 +63,6 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     status: str
     detail: str = ""
-
-
-class Wrong(Exception):
-    """The backend breaks the contract; the text says how."""
-
-
-class Machine:
-    """An instance with the default regions, as a case finds it."""
-
-    def __init__(self, backend: Backend, environment: Environment | None = None, vcpus: int = 1) -> None:
-        self.code, self.data = HostMemory(CODE_REGION[1]), HostMemory(DATA_REGION[1])
-        self.instance: Instance = backend.create(environment or Environment(), vcpus)
-        self.instance.map(CODE_REGION[0], self.code, 0, CODE_REGION[1], "rx")
-        self.instance.map(DATA_REGION[0], self.data, 0, DATA_REGION[1], "rw")
-
-    def __enter__(self) -> Machine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.instance.close()
-
-    def write_code(self, *words: int) -> int:
-        """Put ``words`` at the code address and give their end."""
-        data = np.frombuffer(b"".join(word.to_bytes(4, "little") for word in words), np.uint8)
-        start = CODE_ADDRESS - CODE_REGION[0]
-        self.code.bytes[start : start + len(data)] = data
-        self.instance.notify_code(CODE_ADDRESS, len(data))
-        return CODE_ADDRESS + len(data)
-
-    def set(self, vcpu: int = 0, **registers: int) -> None:
-        self.instance.set_state(vcpu, pack_state(State.of(**registers), pc=CODE_ADDRESS, sp=STACK_POINTER))
-
-    def get(self, vcpu: int = 0) -> dict[str, int]:
-        """Every register that is not zero."""
-        record = new_state()
-        self.instance.get_state(vcpu, record)
-        return dict(unpack_state(record).registers())
-
-    def run(self, *words: int, budget: int = 100, **registers: int) -> Exit:
-        end = self.write_code(*words)
-        self.set(**registers)
-        return self.instance.run(0, budget, end)
-
-    def expect(self, found: Exit, kind: ExitKind, pc: int, **registers: int) -> None:
-        if found.kind is not kind:
-            raise Wrong(f"the exit is {found}, not {kind}")
-        state = self.get()
-        for name, value in {"pc": pc, **registers}.items():
-            if state.get(name, 0) != value:
-                raise Wrong(f"after {kind}, {name} is {state.get(name, 0):#x}, not {value:#x}")
 
 
 def declares_itself(backend: Backend) -> str:
@@ -369,112 +321,8 @@ def runs_batches(backend: Backend) -> str | None:
     finally:
         instance.close()
     if not has.batch:
-        raise _Undeclared("it has run_batch and does not declare batch")
+        raise Undeclared("it has run_batch and does not declare batch")
     return f"{len(words)} cases"
-
-
-class _Undeclared(Exception):
-    """The backend can do what it does not declare."""
-
-
-def _acts(backend: Backend, action: str, act: Callable[[Machine], str | None]) -> str | None:
-    """An action that is declared works; one that is not raises Unsupported."""
-    declared = action in backend.capabilities().actions
-    with Machine(backend) as machine:
-        try:
-            problem = act(machine)
-        except Unsupported as lacking:
-            if declared:
-                raise Wrong(f"{action} is declared and refused: {lacking}") from None
-            return None
-    if declared and problem:
-        raise Wrong(problem)
-    if not declared:
-        raise _Undeclared(f"it does not refuse {action}" + (f", though {problem}" if problem else ""))
-    return ""
-
-
-def steps(backend: Backend) -> str | None:
-    """step executes one instruction"""
-
-    def act(machine: Machine) -> str | None:
-        machine.write_code(ADD_X0, ADD_X0)
-        machine.set()
-        found = machine.instance.step(0)
-        state = machine.get()
-        right = found.kind is ExitKind.STEP and state.get("x0") == 1 and state["pc"] == CODE_ADDRESS + 4
-        return None if right else f"a step ends with {found}, x0={state.get('x0', 0)}, pc={state.get('pc', 0):#x}"
-
-    return _acts(backend, "step", act)
-
-
-def protects(backend: Backend) -> str | None:
-    """protect takes rights away"""
-
-    def act(machine: Machine) -> str | None:
-        machine.instance.protect(DATA, DATA_REGION[1], "r")
-        found = machine.run(STORE, x1=DATA)
-        return None if found.kind is ExitKind.DATA_ABORT else f"a store to a page without w ends with {found}"
-
-    return _acts(backend, "protect", act)
-
-
-def unmaps(backend: Backend) -> str | None:
-    """unmap takes memory away"""
-
-    def act(machine: Machine) -> str | None:
-        machine.run(LOAD, x1=DATA)
-        machine.instance.unmap(DATA, DATA_REGION[1])
-        found = machine.run(LOAD, x1=DATA)
-        return None if found.kind is ExitKind.DATA_ABORT else f"a load from a page that is gone ends with {found}"
-
-    return _acts(backend, "unmap", act)
-
-
-def aliases(backend: Backend) -> str | None:
-    """memory can be mapped at two addresses"""
-
-    def act(machine: Machine) -> str | None:
-        machine.instance.map(UNMAPPED, machine.data, 0, DATA_REGION[1], "rw")
-        machine.run(STORE, x0=77, x1=UNMAPPED + 8)
-        machine.run(LOAD, x1=DATA + 8)
-        return None if machine.get().get("x0") == 77 else "a store at one address is not seen at the other"
-
-    return _acts(backend, "alias", act)
-
-
-def breaks(backend: Backend) -> str | None:
-    """a breakpoint stops before its instruction"""
-
-    def act(machine: Machine) -> str | None:
-        end = machine.write_code(ADD_X0, ADD_X0)
-        machine.instance.set_breakpoint(CODE_ADDRESS + 4)
-        machine.set()
-        found = machine.instance.run(0, 10, end)
-        state = machine.get()
-        if found.kind is not ExitKind.BREAKPOINT or state.get("x0") != 1 or state["pc"] != CODE_ADDRESS + 4:
-            return f"the run ends with {found}, x0={state.get('x0', 0)}, pc={state.get('pc', 0):#x}"
-        machine.instance.clear_breakpoint(CODE_ADDRESS + 4)
-        machine.set()
-        found = machine.instance.run(0, 10, end)
-        return None if found.kind is ExitKind.UNTIL else f"after clear_breakpoint the run ends with {found}"
-
-    return _acts(backend, "set_breakpoint", act)
-
-
-def watches(backend: Backend) -> str | None:
-    """a watchpoint stops an access"""
-
-    def act(machine: Machine) -> str | None:
-        machine.instance.set_watchpoint(DATA, 8, "rw")
-        found = machine.run(STORE, x0=1, x1=DATA)
-        if found.kind is not ExitKind.WATCHPOINT or found.address not in range(DATA, DATA + 8):
-            return f"a store to a watched address ends with {found}"
-        machine.instance.clear_watchpoint(DATA)
-        found = machine.run(STORE, x0=1, x1=DATA)
-        return None if found.kind is ExitKind.UNTIL else f"after clear_watchpoint the store ends with {found}"
-
-    return _acts(backend, "set_watchpoint", act)
 
 
 CHECKS: dict[str, Callable[[Backend], str | None]] = {
@@ -499,7 +347,7 @@ def perform(backend: Backend, names: list[str]) -> Iterator[CheckResult]:
             status = NOT_DECLARED if detail is None else OK
         except Wrong as wrong:
             status, detail = FAILED, str(wrong)
-        except _Undeclared as found:
+        except Undeclared as found:
             status, detail = UNDECLARED, str(found)
         except Unsupported as lacking:
             status, detail = FAILED, f"Unsupported where the contract allows none: {lacking}"

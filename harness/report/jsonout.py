@@ -1,4 +1,4 @@
-"""Results as data for ``--json``: JSON's types, addresses and large numbers as hexadecimal strings. Reads records only."""
+"""Results as data for ``--json``: addresses and large numbers as hexadecimal text. It reads records and nothing else."""
 
 from __future__ import annotations
 

@@ -44,6 +44,9 @@ def verdict_table(checks: Iterable[CheckRecord], backends: Iterable[str]) -> str
     """The table as text: a row for each instruction class, a column for each backend, and a row of totals."""
     counts, names = count(checks), list(backends)
     rows = [[group, *(cell(by_backend.get(name, {})) for name in names)] for group, by_backend in counts.items()]
-    totals = [sum((by_backend.get(name, Counter()) for by_backend in counts.values()), Counter()) for name in names]
-    rows.append([TOTAL, *map(cell, totals)])
+    totals = {name: Counter[VerdictKind]() for name in names}
+    for by_backend in counts.values():
+        for name in names:
+            totals[name].update(by_backend.get(name, {}))
+    rows.append([TOTAL, *map(cell, totals.values())])
     return tabulate(rows, headers=["instruction class", *names], tablefmt="simple", disable_numparse=True)

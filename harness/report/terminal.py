@@ -1,4 +1,4 @@
-"""A run's result as text: versions and seed, verdicts, failures by cause, known deviations. Reads records and nothing else."""
+"""A run's result as text: versions, verdicts, failures by cause, known deviations. Reads records and nothing else."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def grouped(checks: Iterable[CheckRecord]) -> list[Group]:
 def run_report(records: Records, titles: Mapping[str, str], unused: Iterable[tuple[str, str]] = ()) -> str:
     """The whole report.
 
-    ``titles`` says what the known deviations are about, by identifier. ``unused`` are (backend, identifier) of known deviations
-    that did not occur although everything ran.
+    ``titles`` says what the known deviations are about, by identifier. ``unused`` are (backend, identifier) of known
+    deviations that did not occur although everything ran.
     """
     sections = [
         "\n".join(_header(records)),

@@ -54,7 +54,11 @@ def test_clrex(backend, claim):
             case("str x0, [x1]\ndmb sy\nldr x2, [x1]", given(x0=5, x1=DATA), expect(x2=5, memory={DATA: 5})), id="dmb"
         ),
         pytest.param(
-            case("ldxr x0, [x1]\ndmb ish\nldr x3, [x1]\ndsb sy\nisb\nclrex\nstxr w2, x3, [x1]", given(x1=DATA), expect(x2=1)),
+            case(
+                "ldxr x0, [x1]\ndmb ish\nldr x3, [x1]\ndsb sy\nisb\nclrex\nstxr w2, x3, [x1]",
+                given(x1=DATA),
+                expect(x2=1),
+            ),
             id="all-of-them",
         ),
     ],

@@ -59,7 +59,8 @@ def test_xpaclri_keeps_a_canonical_address(backend):
         pytest.param(case("sevl\nwfe\nwfe", WAITS_OR_NOT), id="wfe-clears-the-event-register"),
         pytest.param(case("sevl\nwfi", WAITS_OR_NOT), id="wfi-knows-no-event-register"),
         pytest.param(
-            case("wfi\nmov x0, #1", permit(expect(exit=wait(), pc=CODE + 4), expect(x0=1))), id="wait-returns-behind-itself"
+            case("wfi\nmov x0, #1", permit(expect(exit=wait(), pc=CODE + 4), expect(x0=1))),
+            id="wait-returns-behind-itself",
         ),
     ],
 )

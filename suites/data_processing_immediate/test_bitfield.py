@@ -64,9 +64,12 @@ def test_sbfm(backend, claim):
             case("bfxil x0, x1, #4, #8", given(x0=OLD, x1=VALUE), expect(x0=0x5555_5555_5555_55DE)), id="extract-keeps"
         ),
         pytest.param(
-            case("bfi x0, x1, #60, #4", given(x0=OLD, x1=VALUE), expect(x0=0xF555_5555_5555_5555)), id="insert-at-the-top"
+            case("bfi x0, x1, #60, #4", given(x0=OLD, x1=VALUE), expect(x0=0xF555_5555_5555_5555)),
+            id="insert-at-the-top",
         ),
-        pytest.param(case("bfi x0, x1, #8, #1", given(x0=-1, x1=0), expect(x0=MAX64 - 0x100)), id="insert-one-zero-bit"),
+        pytest.param(
+            case("bfi x0, x1, #8, #1", given(x0=-1, x1=0), expect(x0=MAX64 - 0x100)), id="insert-one-zero-bit"
+        ),
         pytest.param(case("bfxil x0, x1, #0, #64", given(x0=OLD, x1=VALUE), expect(x0=VALUE)), id="full-width"),
         pytest.param(case("bfi x0, x0, #4, #8", given(x0=0x123), expect(x0=0x233)), id="destination-is-source"),
         pytest.param(case("bfi x0, xzr, #8, #8", given(x0=-1), expect(x0=MAX64 - 0xFF00)), id="clear-field"),

@@ -16,7 +16,8 @@ LOW = 0xFEDC_BA98_7654_3210
             case("extr x0, x1, x2, #4", given(x1=HIGH, x2=LOW), expect(x0=0xFFED_CBA9_8765_4321)), id="across-both"
         ),
         pytest.param(
-            case("extr x0, x1, x2, #63", given(x1=HIGH, x2=LOW), expect(x0=HIGH << 1 | 1)), id="lsb-63-takes-one-bit-of-xm"
+            case("extr x0, x1, x2, #63", given(x1=HIGH, x2=LOW), expect(x0=HIGH << 1 | 1)),
+            id="lsb-63-takes-one-bit-of-xm",
         ),
         pytest.param(
             case("extr x0, x1, x1, #8", given(x1=HIGH), expect(x0=0xEF01_2345_6789_ABCD)), id="one-source-rotates"

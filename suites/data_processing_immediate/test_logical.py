@@ -75,13 +75,15 @@ def test_operations(backend, claim):
             id="negative-clears-carry-and-overflow",
         ),
         pytest.param(
-            case("ands x0, x1, #1", given(x0=9, x1=2, nzcv=0b1011), expect(x0=0, nzcv=0b0100)), id="zero-clears-the-rest"
+            case("ands x0, x1, #1", given(x0=9, x1=2, nzcv=0b1011), expect(x0=0, nzcv=0b0100)),
+            id="zero-clears-the-rest",
         ),
         pytest.param(
             case("ands w0, w1, #0x80000000", given(x1=-1), expect(x0=MIN32, N=1)), id="32-bit-negative-is-bit-31"
         ),
         pytest.param(
-            case("ands w0, w1, #0x7fffffff", given(x1=1 << 32), expect(x0=0, Z=1)), id="32-bit-zero-ignores-the-upper-half"
+            case("ands w0, w1, #0x7fffffff", given(x1=1 << 32), expect(x0=0, Z=1)),
+            id="32-bit-zero-ignores-the-upper-half",
         ),
     ],
 )

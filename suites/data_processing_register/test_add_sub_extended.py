@@ -33,7 +33,9 @@ def test_extend_and_shift(backend, claim):
 @pytest.mark.parametrize(
     "claim",
     [
-        pytest.param(case("add w0, w1, w2, sxtb", given(x0=-1, x2=0x80), expect(x0=0xFFFF_FF80)), id="sxtb-zero-extends"),
+        pytest.param(
+            case("add w0, w1, w2, sxtb", given(x0=-1, x2=0x80), expect(x0=0xFFFF_FF80)), id="sxtb-zero-extends"
+        ),
         pytest.param(case("add w0, w1, w2, uxtw #4", given(x2=VALUE), expect(x0=0x8888_8880)), id="uxtw-4"),
         pytest.param(case(0x0B22_6020, given(x2=VALUE), expect(x0=0x8888_8888)), id="uxtx-reads-32-bits"),
         pytest.param(case(0x0B22_F020, given(x2=MAX64), expect(x0=0xFFFF_FFF0)), id="sxtx-4-reads-32-bits"),
@@ -58,7 +60,8 @@ def test_32_bit(backend, claim):
         ),
         pytest.param(case("subs x0, sp, w2, uxtb", given(sp=1, x2=2), expect(x0=-1, N=1)), id="subs-reads-sp"),
         pytest.param(
-            case("adds w0, wsp, w2, uxth", given(sp=0x7FFF_FFFF, x2=1), expect(x0=MIN32, N=1, V=1)), id="adds-32-bit-flags"
+            case("adds w0, wsp, w2, uxth", given(sp=0x7FFF_FFFF, x2=1), expect(x0=MIN32, N=1, V=1)),
+            id="adds-32-bit-flags",
         ),
     ],
 )

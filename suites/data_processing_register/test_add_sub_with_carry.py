@@ -42,10 +42,12 @@ def test_sbcs(backend, one, other, carry, result, nzcv):
     "claim",
     [
         pytest.param(
-            case("adcs w0, w1, w2", given(x0=-1, x1=MAX32, x2=0, C=1), expect(x0=0, Z=1, C=1)), id="adcs-carry-from-bit-31"
+            case("adcs w0, w1, w2", given(x0=-1, x1=MAX32, x2=0, C=1), expect(x0=0, Z=1, C=1)),
+            id="adcs-carry-from-bit-31",
         ),
         pytest.param(
-            case("adcs w0, w1, w2", given(x1=MIN32 - 1, C=1), expect(x0=MIN32, N=1, C=0, V=1)), id="adcs-overflow-at-bit-31"
+            case("adcs w0, w1, w2", given(x1=MIN32 - 1, C=1), expect(x0=MIN32, N=1, C=0, V=1)),
+            id="adcs-overflow-at-bit-31",
         ),
         pytest.param(
             case("sbcs w0, w1, w2", given(x1=1 << 32, x2=0), expect(x0=MAX32, N=1)), id="sbcs-borrow-ignores-upper-half"

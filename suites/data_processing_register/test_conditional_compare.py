@@ -12,9 +12,13 @@ from assay64.harness.cases.authoring import MAX32, MIN32, MIN64, case, expect, g
         pytest.param(case("ccmp x1, x2, #15, eq", given(x1=0, x2=1, Z=1), expect(nzcv=0b1000)), id="ccmp-borrow"),
         pytest.param(case("ccmp x1, x2, #0, eq", given(x1=MIN64, x2=1, Z=1), expect(nzcv=0b0011)), id="ccmp-overflow"),
         pytest.param(case("ccmn x1, x2, #0, eq", given(x1=-1, x2=1, Z=1), expect(nzcv=0b0110)), id="ccmn-carry"),
-        pytest.param(case("ccmn x1, x2, #0, eq", given(x1=MIN64 - 1, x2=1, Z=1), expect(nzcv=0b1001)), id="ccmn-overflow"),
+        pytest.param(
+            case("ccmn x1, x2, #0, eq", given(x1=MIN64 - 1, x2=1, Z=1), expect(nzcv=0b1001)), id="ccmn-overflow"
+        ),
         pytest.param(case("ccmp w1, w2, #0, eq", given(x1=1 << 32, x2=0, Z=1), expect(nzcv=0b0110)), id="ccmp-32-bit"),
-        pytest.param(case("ccmn w1, w2, #0, eq", given(x1=MIN32, x2=MIN32, Z=1), expect(nzcv=0b0111)), id="ccmn-32-bit"),
+        pytest.param(
+            case("ccmn w1, w2, #0, eq", given(x1=MIN32, x2=MIN32, Z=1), expect(nzcv=0b0111)), id="ccmn-32-bit"
+        ),
         pytest.param(case("ccmp x1, #31, #0, eq", given(x1=31, Z=1), expect(nzcv=0b0110)), id="immediate-is-unsigned"),
         pytest.param(case("ccmn w1, #1, #0, eq", given(x1=MAX32, Z=1), expect(nzcv=0b0110)), id="ccmn-immediate"),
         pytest.param(case("ccmp x1, x1, #0, ne", given(x1=9, nzcv=0b1011), expect(nzcv=0b0110)), id="with-itself"),

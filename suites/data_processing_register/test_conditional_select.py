@@ -64,7 +64,9 @@ def test_32_bit_result_zero_extends_on_both_paths(backend, claim):
         pytest.param(case("csetm x0, lt", given(nzcv=0b0001), expect(x0=-1)), id="csetm-true"),
         pytest.param(case("csetm w0, lt", given(x0=-1, nzcv=0b1000), expect(x0=MAX32)), id="csetm-32-bit"),
         pytest.param(case("cinc x0, x0, hi", given(x0=41, C=1), expect(x0=42)), id="cinc-in-place"),
-        pytest.param(case("csel x0, x2, x0, gt", given(x0=5, x2=6, Z=1), expect(x0=5)), id="false-source-is-destination"),
+        pytest.param(
+            case("csel x0, x2, x0, gt", given(x0=5, x2=6, Z=1), expect(x0=5)), id="false-source-is-destination"
+        ),
         pytest.param(case(0x9A9F_03FF, expect()), id="register-31-is-zr"),
     ],
 )

@@ -39,7 +39,9 @@ def test_operations(backend, claim):
             case("orr w0, wzr, w2, ror #31", given(x2=-1 << 32 | MIN32), expect(x0=1)), id="ror-31-rotates-32-bits"
         ),
         pytest.param(case("orr w0, wzr, w2, asr #4", given(x2=MIN32), expect(x0=0xF800_0000)), id="asr-of-32-bits"),
-        pytest.param(case("bic x0, x1, x2, lsl #60", given(x1=-1, x2=1), expect(x0=MAX64 - (1 << 60))), id="shift-then-not"),
+        pytest.param(
+            case("bic x0, x1, x2, lsl #60", given(x1=-1, x2=1), expect(x0=MAX64 - (1 << 60))), id="shift-then-not"
+        ),
     ],
 )
 def test_shifts(backend, claim):
@@ -50,14 +52,16 @@ def test_shifts(backend, claim):
     "claim",
     [
         pytest.param(
-            case("ands x0, x1, x2", given(x1=MIN64, x2=-1, nzcv=0b0111), expect(x0=MIN64, nzcv=0b1000)), id="ands-negative"
+            case("ands x0, x1, x2", given(x1=MIN64, x2=-1, nzcv=0b0111), expect(x0=MIN64, nzcv=0b1000)),
+            id="ands-negative",
         ),
         pytest.param(
             case("bics x0, x1, x2", given(x1=5, x2=5, nzcv=0b1011), expect(x0=0, nzcv=0b0100)), id="bics-zero"
         ),
         pytest.param(case("ands w0, w1, w2", given(x1=-1, x2=MIN32), expect(x0=MIN32, N=1)), id="ands-32-bit-negative"),
         pytest.param(
-            case("bics w0, w1, w2", given(x1=-1 << 32, x2=0), expect(x0=0, Z=1)), id="bics-32-bit-zero-of-the-lower-half"
+            case("bics w0, w1, w2", given(x1=-1 << 32, x2=0), expect(x0=0, Z=1)),
+            id="bics-32-bit-zero-of-the-lower-half",
         ),
         pytest.param(
             case("ands x0, x1, x2, lsl #1", given(x1=-1, x2=MIN64, nzcv=0b0010), expect(x0=0, nzcv=0b0100)),

@@ -45,7 +45,8 @@ def test_multiply_add(backend, claim):
     "claim",
     [
         pytest.param(
-            case("smaddl x0, w1, w2, x3", given(x1=MIN32, x2=MIN32, x3=1), expect(x0=(1 << 62) + 1)), id="smallest-squared"
+            case("smaddl x0, w1, w2, x3", given(x1=MIN32, x2=MIN32, x3=1), expect(x0=(1 << 62) + 1)),
+            id="smallest-squared",
         ),
         pytest.param(
             case("smaddl x0, w1, w2, x3", given(x1=0xDEAD_0000_0002, x2=-1 << 32 | 3, x3=0), expect(x0=6)),
@@ -56,13 +57,15 @@ def test_multiply_add(backend, claim):
             case("umull x0, w1, w2", given(x1=-1, x2=-1), expect(x0=0xFFFF_FFFE_0000_0001)), id="umull-is-unsigned"
         ),
         pytest.param(
-            case("umaddl x0, w1, w2, x3", given(x1=-1, x2=-1, x3=-1), expect(x0=0xFFFF_FFFE_0000_0000)), id="umaddl-wraps"
+            case("umaddl x0, w1, w2, x3", given(x1=-1, x2=-1, x3=-1), expect(x0=0xFFFF_FFFE_0000_0000)),
+            id="umaddl-wraps",
         ),
         pytest.param(
             case("smaddl x0, w1, w2, x3", given(x1=1, x2=1, x3=MIN64 - 1), expect(x0=MIN64)), id="smaddl-wraps"
         ),
         pytest.param(
-            case("smsubl x0, w1, w2, x3", given(x1=MIN32, x2=1, x3=0), expect(x0=MIN32)), id="smsubl-negates-the-product"
+            case("smsubl x0, w1, w2, x3", given(x1=MIN32, x2=1, x3=0), expect(x0=MIN32)),
+            id="smsubl-negates-the-product",
         ),
         pytest.param(
             case("umsubl x0, w1, w2, x3", given(x1=-1, x2=-1, x3=0), expect(x0=0x1_FFFF_FFFF)), id="umsubl-wraps"

@@ -41,7 +41,9 @@ def test_reverse(backend, claim):
         pytest.param(case("cls x0, x1", given(x0=9, x1=1 << 62), expect(x0=0)), id="cls-of-a-large-positive"),
         pytest.param(case("cls w0, w1", given(x1=MAX32), expect(x0=31)), id="cls-32-bit-of-minus-one"),
         pytest.param(case("cls w0, w1", given(x1=-1 << 32), expect(x0=31)), id="cls-32-bit-of-zero"),
-        pytest.param(case("cls w0, w1", given(x0=9, x1=-1 << 32 | MIN32), expect(x0=0)), id="cls-32-bit-sign-is-bit-31"),
+        pytest.param(
+            case("cls w0, w1", given(x0=9, x1=-1 << 32 | MIN32), expect(x0=0)), id="cls-32-bit-sign-is-bit-31"
+        ),
     ],
 )
 def test_count(backend, claim):

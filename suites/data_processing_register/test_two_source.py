@@ -10,14 +10,18 @@ from assay64.harness.cases.authoring import MAX32, MAX64, MIN32, MIN64, case, ex
     [
         pytest.param(case("udiv x0, x1, x2", given(x0=9, x1=5, x2=0), expect(x0=0)), id="udiv-by-zero"),
         pytest.param(case("sdiv x0, x1, x2", given(x0=9, x1=-5, x2=0), expect(x0=0)), id="sdiv-by-zero"),
-        pytest.param(case("sdiv x0, x1, x2", given(x1=MIN64, x2=-1), expect(x0=MIN64)), id="sdiv-smallest-by-minus-one"),
+        pytest.param(
+            case("sdiv x0, x1, x2", given(x1=MIN64, x2=-1), expect(x0=MIN64)), id="sdiv-smallest-by-minus-one"
+        ),
         pytest.param(case("sdiv x0, x1, x2", given(x1=-7, x2=2), expect(x0=-3)), id="sdiv-rounds-toward-zero"),
         pytest.param(case("sdiv x0, x1, x2", given(x1=7, x2=-2), expect(x0=-3)), id="sdiv-by-negative"),
         pytest.param(case("sdiv x0, x1, x2", given(x0=9, x1=1, x2=MIN64), expect(x0=0)), id="sdiv-by-the-smallest"),
         pytest.param(case("sdiv x0, x1, x2", given(x1=MIN64, x2=MIN64), expect(x0=1)), id="sdiv-smallest-by-itself"),
         pytest.param(case("udiv x0, x1, x2", given(x1=MAX64, x2=2), expect(x0=MIN64 - 1)), id="udiv-is-unsigned"),
         pytest.param(case("udiv x0, x1, x2", given(x1=MIN64, x2=-1), expect(x0=0)), id="udiv-by-the-largest"),
-        pytest.param(case("sdiv w0, w1, w2", given(x0=-1, x1=MIN32, x2=-1), expect(x0=MIN32)), id="sdiv-32-bit-smallest"),
+        pytest.param(
+            case("sdiv w0, w1, w2", given(x0=-1, x1=MIN32, x2=-1), expect(x0=MIN32)), id="sdiv-32-bit-smallest"
+        ),
         pytest.param(case("sdiv w0, w1, w2", given(x1=MAX32, x2=1), expect(x0=MAX32)), id="sdiv-32-bit-zero-extends"),
         pytest.param(
             case("udiv w0, w1, w2", given(x0=-1, x1=5, x2=1 << 32), expect(x0=0)), id="udiv-32-bit-by-zero-lower-half"

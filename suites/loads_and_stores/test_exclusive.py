@@ -37,7 +37,6 @@ READ_ONLY = Region(address=UNMAPPED, size=0x1_0000, permissions="r")
 # Arm leaves the address UNKNOWN: the store-exclusive may abort anywhere.
 ABORT_ANYWHERE = ExpectedExit(Exit(kind=ExitKind.DATA_ABORT, access=Access.WRITE), frozenset({"address", "fault"}))
 
-ATTEMPTS = 32
 RETRIED = """
 mov x7, #32
 1: {load}
@@ -76,7 +75,13 @@ def test_retried_store_exclusive_succeeds(backend, load, store, loaded, stored):
     ("load", "store", "first", "second", "stored"),
     [
         ("ldxp w0, w5, [x1]", "stxp w2, w3, w4, [x1]", 0xC4B3_A291, 0x8877_6655, word(0x0506_0708) + word(0x1516_1718)),
-        ("ldaxp w0, w5, [x1]", "stlxp w2, w3, w4, [x1]", 0xC4B3_A291, 0x8877_6655, word(0x0506_0708) + word(0x1516_1718)),
+        (
+            "ldaxp w0, w5, [x1]",
+            "stlxp w2, w3, w4, [x1]",
+            0xC4B3_A291,
+            0x8877_6655,
+            word(0x0506_0708) + word(0x1516_1718),
+        ),
         ("ldxp x0, x5, [x1]", "stxp w2, x3, x4, [x1]", OLD, OLD_HIGH, [NEW, NEW_HIGH]),
         ("ldaxp x0, x5, [x1]", "stlxp w2, x3, x4, [x1]", OLD, OLD_HIGH, [NEW, NEW_HIGH]),
     ],
@@ -114,15 +119,15 @@ def test_retried_increment_through_the_stack_pointer(backend):
     ],
 )
 def test_store_exclusive_without_a_load_exclusive_fails_and_writes_nothing(backend, code):
-    case(
-        code, given(x1=BASE, x2=GARBAGE, x3=NEW, x4=NEW_HIGH, memory={BASE: [OLD, OLD_HIGH]}), expect(x2=1)
-    ).check(backend)
+    case(code, given(x1=BASE, x2=GARBAGE, x3=NEW, x4=NEW_HIGH, memory={BASE: [OLD, OLD_HIGH]}), expect(x2=1)).check(
+        backend
+    )
 
 
 def test_plain_load_does_not_close_the_monitor(backend):
-    case(
-        "ldar x0, [x1]\nstxr w2, x3, [x1]", given(x1=BASE, x3=NEW, memory={BASE: OLD}), expect(x0=OLD, x2=1)
-    ).check(backend)
+    case("ldar x0, [x1]\nstxr w2, x3, [x1]", given(x1=BASE, x3=NEW, memory={BASE: OLD}), expect(x0=OLD, x2=1)).check(
+        backend
+    )
 
 
 @pytest.mark.parametrize("clear", ["clrex", "clrex #0", "clrex #7"])
@@ -253,7 +258,11 @@ def test_store_exclusive_to_the_read_only_memory_that_was_loaded(backend):
     case(
         "ldxr x0, [x1]\nstxr w2, x3, [x1]",
         given(x1=UNMAPPED, x2=GARBAGE, x3=NEW, memory={UNMAPPED: OLD}),
-        expect(x0=OLD, exit=data_abort(UNMAPPED, "write", "permission")),
+        permit(
+            expect(x0=OLD, exit=data_abort(UNMAPPED, "write", "permission")),
+            # A store-exclusive that fails for another reason need not abort.
+            expect(x0=OLD, x2=1),
+        ),
         regions=[READ_ONLY],
     ).check(backend)
 
@@ -264,7 +273,6 @@ def test_store_exclusive_to_memory_that_became_read_only(backend):
         given(x1=BASE, x2=GARBAGE, x3=NEW, memory={BASE: OLD}),
         permit(
             expect(x0=OLD, exits=[reached_end(), data_abort(BASE, "write", "permission")]),
-            # Whatever changed the permission may have cleared the monitor, and an open monitor need not abort.
             expect(x0=OLD, x2=1, exits=[reached_end(), reached_end()]),
         ),
         actions=[Run(until=CODE + 4), Protect(address=DATA, size=0x1_0000, permissions="r"), Run()],
@@ -280,11 +288,11 @@ def test_store_exclusive_to_unmapped_memory_after_a_load_from_elsewhere(backend)
 
 
 def test_store_exclusive_pair_is_one_access_of_16_bytes(backend):
-    # Aligned for each register, not for the pair: an alignment fault, with a closed monitor as with an open one.
+    # Aligned for each register, not for the pair: it must not write, whatever the monitor holds.
     case(
         "ldxr x0, [x1]\nstxp w2, x3, x4, [x1]",
         given(x1=BASE + 8, x2=GARBAGE, x3=NEW, x4=NEW_HIGH, memory={BASE + 8: OLD}),
-        expect(x0=OLD, exit=data_abort(BASE + 8, "write", "alignment")),
+        permit(expect(x0=OLD, exit=data_abort(BASE + 8, "write", "alignment")), expect(x0=OLD, x2=1)),
     ).check(backend)
 
 

@@ -108,9 +108,9 @@ def test_memory_without_any_permission(backend, code, access):
 
 
 def test_store_to_code(backend):
-    case(
-        "str x0, [x1]", given(x0=GARBAGE, x1=CODE), expect(exit=data_abort(CODE, "write", "permission"))
-    ).check(backend)
+    case("str x0, [x1]", given(x0=GARBAGE, x1=CODE), expect(exit=data_abort(CODE, "write", "permission"))).check(
+        backend
+    )
 
 
 def test_load_from_execute_only_memory(backend):
@@ -133,9 +133,9 @@ def test_load_that_faults_keeps_its_base_even_when_that_is_the_destination(backe
 
 @pytest.mark.parametrize("code", ["ldp x1, x2, [x1]", "ldp x2, x1, [x1]"], ids=["first", "second"])
 def test_load_pair_that_faults_keeps_its_base_even_when_that_is_a_destination(backend, code):
-    case(
-        code, given(x1=UNMAPPED), expect(unknown("x2"), exit=data_abort(UNMAPPED, "read", "translation"))
-    ).check(backend)
+    case(code, given(x1=UNMAPPED), expect(unknown("x2"), exit=data_abort(UNMAPPED, "read", "translation"))).check(
+        backend
+    )
 
 
 def test_load_that_faults_keeps_an_offset_that_is_the_destination(backend):
@@ -180,9 +180,9 @@ def test_fault_in_the_second_round_of_a_loop(backend):
     "address", [1 << 48 | DATA, 1 << 63 | DATA, 0x5A << 56 | DATA, MAX64 - 7], ids=["bit 48", "bit 63", "tag", "top"]
 )
 def test_address_is_not_truncated(backend, address):
-    case(
-        "ldr x0, [x1]", given(x0=GARBAGE, x1=address), expect(exit=data_abort(address, "read", "translation"))
-    ).check(backend)
+    case("ldr x0, [x1]", given(x0=GARBAGE, x1=address), expect(exit=data_abort(address, "read", "translation"))).check(
+        backend
+    )
 
 
 @pytest.mark.parametrize("address", [0x5A << 56 | UNMAPPED, 1 << 55 | DATA], ids=["tag", "bit 55 with another tag"])

@@ -47,7 +47,9 @@ def test_branch_to_unmapped_memory(backend):
 
 
 def test_branch_with_link_to_unmapped_memory_has_set_the_link(backend):
-    case("blr x0", given(x0=UNMAPPED), expect(exit=instruction_abort(UNMAPPED, "translation"), x30=CODE + 4)).check(backend)
+    case("blr x0", given(x0=UNMAPPED), expect(exit=instruction_abort(UNMAPPED, "translation"), x30=CODE + 4)).check(
+        backend
+    )
 
 
 def test_direct_branch_to_unmapped_memory(backend):

@@ -29,14 +29,14 @@ def test_literal_is_found_at_its_distance_from_the_instruction(backend, code, re
 
 
 def test_distance_counts_from_the_load_not_from_the_start_of_the_code(backend):
-    case(
-        "nop\nnop\nldr x0, . + 0x40", given(memory={CODE + 8 + 0x40: NEGATIVE}), expect(x0=NEGATIVE)
-    ).check(backend)
+    case("nop\nnop\nldr x0, . + 0x40", given(memory={CODE + 8 + 0x40: NEGATIVE}), expect(x0=NEGATIVE)).check(backend)
 
 
 def test_positive_word_is_extended_with_zeros(backend):
     case(
-        "ldrsw x0, . + 8", given(x0=GARBAGE, memory={CODE + 8: word(0x7FFF_FFFF) + word(MAX64 >> 32)}), expect(x0=0x7FFF_FFFF)
+        "ldrsw x0, . + 8",
+        given(x0=GARBAGE, memory={CODE + 8: word(0x7FFF_FFFF) + word(MAX64 >> 32)}),
+        expect(x0=0x7FFF_FFFF),
     ).check(backend)
 
 

@@ -43,15 +43,15 @@ def test_store_release_of_its_base(backend):
 
 
 def test_transfer_register_31_is_the_zero_register(backend):
-    case(
-        "ldar xzr, [x1]\nstlr xzr, [x1]", given(x1=DATA, memory={DATA: MAX64}), expect(memory={DATA: [0]})
-    ).check(backend)
+    case("ldar xzr, [x1]\nstlr xzr, [x1]", given(x1=DATA, memory={DATA: MAX64}), expect(memory={DATA: [0]})).check(
+        backend
+    )
 
 
 def test_base_31_is_the_stack_pointer(backend):
-    case("stlr x0, [sp]\nldar x2, [sp]", given(x0=NEGATIVE, sp=DATA), expect(x2=NEGATIVE, memory={DATA: NEGATIVE})).check(
-        backend
-    )
+    case(
+        "stlr x0, [sp]\nldar x2, [sp]", given(x0=NEGATIVE, sp=DATA), expect(x2=NEGATIVE, memory={DATA: NEGATIVE})
+    ).check(backend)
 
 
 def test_any_byte_is_aligned(backend):

@@ -1,4 +1,4 @@
-"""Accesses that cross a page: whole when both pages allow it, and the abort's address, state and memory when one does not.
+"""Accesses that cross a page: whole when both pages allow it; the abort's address, state and memory when one does not.
 
 Where the second page faults, the address is that of its first byte; a processor may also report the address of the
 access. Where Arm lets the good part of a store reach memory, both outcomes are listed.
@@ -73,9 +73,9 @@ def test_store_to_two_pages(backend, page, beyond):
 @pytest.mark.parametrize(("code", "size_bytes"), [("ldrh w0, [x1]", 2), ("ldrsw x0, [x1]", 4), ("ldr x0, [x1]", 8)])
 def test_load_whose_last_byte_is_unmapped(backend, code, size_bytes):
     address = DATA_END - size_bytes + 1
-    case(
-        code, given(x0=GARBAGE, x1=address, fill=17), aborts("read", "translation", (DATA_END, address))
-    ).check(backend)
+    case(code, given(x0=GARBAGE, x1=address, fill=17), aborts("read", "translation", (DATA_END, address))).check(
+        backend
+    )
 
 
 @some_overlaps
@@ -87,9 +87,9 @@ def test_load_into_an_unmapped_page_writes_nothing_back(backend, beyond):
 
 
 def test_load_from_an_unmapped_page_into_a_mapped_one(backend):
-    case(
-        "ldr x0, [x1]", given(x0=GARBAGE, x1=DATA - 4, fill=19), aborts("read", "translation", (DATA - 4,))
-    ).check(backend)
+    case("ldr x0, [x1]", given(x0=GARBAGE, x1=DATA - 4, fill=19), aborts("read", "translation", (DATA - 4,))).check(
+        backend
+    )
 
 
 @some_overlaps

@@ -61,7 +61,9 @@ def test_load_pair_of_words(backend, code, distance, first, second):
 )
 def test_load_pair_of_doublewords_writes_back(backend, code, address, base):
     case(
-        code, given(x0=GARBAGE, x1=BASE, x2=GARBAGE, memory={address: DOUBLEWORDS}), expect(x0=FIRST, x1=base, x2=SECOND)
+        code,
+        given(x0=GARBAGE, x1=BASE, x2=GARBAGE, memory={address: DOUBLEWORDS}),
+        expect(x0=FIRST, x1=base, x2=SECOND),
     ).check(backend)
 
 
@@ -92,9 +94,9 @@ def test_load_pair_of_words_writes_back(backend, code, address, base, first):
     ],
 )
 def test_store_pair_of_doublewords(backend, code, address, base):
-    case(
-        code, given(x0=FIRST, x1=BASE, x2=SECOND, fill=7), expect(x1=base, memory={address: DOUBLEWORDS})
-    ).check(backend)
+    case(code, given(x0=FIRST, x1=BASE, x2=SECOND, fill=7), expect(x1=base, memory={address: DOUBLEWORDS})).check(
+        backend
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,9 +114,9 @@ def test_store_pair_of_words_writes_the_low_halves_side_by_side(backend, code, a
 
 
 def test_pair_needs_no_alignment_in_normal_memory(backend):
-    case(
-        "ldp x0, x2, [x1]", given(x1=BASE + 5, memory={BASE + 5: DOUBLEWORDS}), expect(x0=FIRST, x2=SECOND)
-    ).check(backend)
+    case("ldp x0, x2, [x1]", given(x1=BASE + 5, memory={BASE + 5: DOUBLEWORDS}), expect(x0=FIRST, x2=SECOND)).check(
+        backend
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,12 +138,16 @@ def test_store_pair_may_store_its_base_without_write_back(backend):
 
 def test_store_pair_of_zero_registers(backend):
     case(
-        "stp xzr, xzr, [x1], #16", given(x1=BASE, memory={BASE: [MAX64] * 3}), expect(x1=BASE + 16, memory={BASE: [0, 0]})
+        "stp xzr, xzr, [x1], #16",
+        given(x1=BASE, memory={BASE: [MAX64] * 3}),
+        expect(x1=BASE + 16, memory={BASE: [0, 0]}),
     ).check(backend)
 
 
 @pytest.mark.parametrize(
-    ("code", "after"), [("ldp xzr, x2, [x1]", {"x2": SECOND}), ("ldp x0, xzr, [x1]", {"x0": FIRST})], ids=["first", "second"]
+    ("code", "after"),
+    [("ldp xzr, x2, [x1]", {"x2": SECOND}), ("ldp x0, xzr, [x1]", {"x0": FIRST})],
+    ids=["first", "second"],
 )
 def test_load_pair_discards_what_goes_to_the_zero_register(backend, code, after):
     case(code, given(x1=BASE, memory={BASE: DOUBLEWORDS}), expect(**after)).check(backend)

@@ -1,4 +1,4 @@
-"""Load/store register (immediate): unsigned offset, unscaled, pre-indexed and post-indexed, and what they write back."""
+"""Load/store register (immediate): unsigned offset, unscaled, pre-indexed, post-indexed, and what is written back."""
 
 from __future__ import annotations
 
@@ -125,9 +125,9 @@ def test_store_of_its_own_base_without_write_back(backend):
 @pytest.mark.parametrize("code", ["strb wzr, [x1]", "strh wzr, [x1]", "str wzr, [x1]", "str xzr, [x1]"])
 def test_store_of_the_zero_register_writes_zeros(backend, code):
     size_bytes = {"strb": 1, "strh": 2}.get(code.split()[0], 4 if "wzr" in code else 8)
-    case(code, given(x1=DATA, sp=DATA + 0x100, memory={DATA: [MAX64, MAX64]}), expect(memory={DATA: bytes(size_bytes)})).check(
-        backend
-    )
+    case(
+        code, given(x1=DATA, sp=DATA + 0x100, memory={DATA: [MAX64, MAX64]}), expect(memory={DATA: bytes(size_bytes)})
+    ).check(backend)
 
 
 @pytest.mark.parametrize("code", ["ldrb wzr, [x1]", "ldrsh xzr, [x1]", "ldr wzr, [x1]", "ldr xzr, [x1]"])
@@ -166,21 +166,23 @@ def test_post_indexed_write_back_wraps_downwards_through_zero(backend):
 def test_unscaled_offset_borrows_from_the_upper_word(backend):
     base = 0x1_0000_0000
     below = Region(address=base - 0x1_0000, size=0x1_0000)
-    case(
-        "ldur x0, [x1, #-8]", given(x1=base, memory={base - 8: NEGATIVE}), expect(x0=NEGATIVE), regions=[below]
-    ).check(backend)
+    case("ldur x0, [x1, #-8]", given(x1=base, memory={base - 8: NEGATIVE}), expect(x0=NEGATIVE), regions=[below]).check(
+        backend
+    )
 
 
 def test_post_indexed_write_back_carries_into_the_upper_word(backend):
     base = 0x1_0000_0000 - 8
     below = Region(address=base - 0xFFF8, size=0x1_0000)
-    case(
-        "str x0, [x1], #8", given(x0=7, x1=base), expect(x1=0x1_0000_0000, memory={base: 7}), regions=[below]
-    ).check(backend)
+    case("str x0, [x1], #8", given(x0=7, x1=base), expect(x1=0x1_0000_0000, memory={base: 7}), regions=[below]).check(
+        backend
+    )
 
 
 @pytest.mark.parametrize(
-    ("code", "address"), [("ldr x0, [x1], #8", DATA), ("ldr x0, [x1, #8]!", DATA + 8)], ids=["post-indexed", "pre-indexed"]
+    ("code", "address"),
+    [("ldr x0, [x1], #8", DATA), ("ldr x0, [x1, #8]!", DATA + 8)],
+    ids=["post-indexed", "pre-indexed"],
 )
 def test_write_back_keeps_an_ignored_tag(backend, code, address):
     tag = 0x5A << 56

@@ -93,9 +93,9 @@ def test_uxtw_shifts_beyond_32_bits(backend):
 
 
 def test_sum_wraps_at_two_to_the_64(backend):
-    case(
-        "ldr x0, [x1, x2]", given(x1=MAX64 - 7, x2=BASE + 8, memory={BASE: NEGATIVE}), expect(x0=NEGATIVE)
-    ).check(backend)
+    case("ldr x0, [x1, x2]", given(x1=MAX64 - 7, x2=BASE + 8, memory={BASE: NEGATIVE}), expect(x0=NEGATIVE)).check(
+        backend
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,7 @@ def test_byte_access_has_two_encodings_with_one_meaning(backend, code, address):
 
 
 def test_offset_31_is_the_zero_register(backend):
-    case(
-        "ldr x0, [x1, xzr, lsl #3]", given(x1=BASE, memory={BASE: NEGATIVE}), expect(x0=NEGATIVE)
-    ).check(backend)
+    case("ldr x0, [x1, xzr, lsl #3]", given(x1=BASE, memory={BASE: NEGATIVE}), expect(x0=NEGATIVE)).check(backend)
 
 
 def test_base_31_is_the_stack_pointer(backend):

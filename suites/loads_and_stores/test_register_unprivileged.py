@@ -35,9 +35,9 @@ def test_unprivileged_load_may_overwrite_its_base(backend):
 
 @pytest.mark.parametrize(("code", "access"), [("ldtr x0, [x1, #8]", "read"), ("sttr x0, [x1, #8]", "write")])
 def test_unprivileged_access_to_unmapped_memory_aborts(backend, code, access):
-    case(
-        code, given(x0=GARBAGE, x1=UNMAPPED), expect(exit=data_abort(UNMAPPED + 8, access, "translation"))
-    ).check(backend)
+    case(code, given(x0=GARBAGE, x1=UNMAPPED), expect(exit=data_abort(UNMAPPED + 8, access, "translation"))).check(
+        backend
+    )
 
 
 def test_unprivileged_store_to_read_only_memory_aborts(backend):

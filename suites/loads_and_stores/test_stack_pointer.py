@@ -1,4 +1,7 @@
-"""Stack pointer as base register: its alignment is checked before anything else happens (Arm ARM D1.3, SP alignment checking)."""
+"""Stack pointer as base register: its alignment is checked before anything else happens.
+
+Arm ARM D1.3, SP alignment checking, and CheckSPAlignment in the pages of the instructions.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,7 @@ ACCESSES = (
 
 @pytest.mark.parametrize("code", ACCESSES)
 def test_misaligned_stack_pointer_faults(backend, code):
-    case(
-        code, given(x0=GARBAGE, x2=8, x3=GARBAGE, sp=SP + 8, fill=13), expect(exit=sp_alignment())
-    ).check(backend)
+    case(code, given(x0=GARBAGE, x2=8, x3=GARBAGE, sp=SP + 8, fill=13), expect(exit=sp_alignment())).check(backend)
 
 
 @pytest.mark.parametrize("excess", [1, 2, 4, 15])

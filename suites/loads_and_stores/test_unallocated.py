@@ -56,9 +56,7 @@ def test_load_with_a_wrong_should_be_one_field(backend, word):
     ).check(backend)
 
 
-@pytest.mark.parametrize(
-    "word", [pytest.param(0xC880_FC20, id="stlr: Rs"), pytest.param(0xC89F_8020, id="stlr: Rt2")]
-)
+@pytest.mark.parametrize("word", [pytest.param(0xC880_FC20, id="stlr: Rs"), pytest.param(0xC89F_8020, id="stlr: Rt2")])
 def test_store_release_with_a_wrong_should_be_one_field(backend, word):
     case(
         word,

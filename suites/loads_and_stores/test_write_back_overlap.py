@@ -1,6 +1,7 @@
-"""Overlapping registers of loads and stores: what Arm permits where write-back or a second load meets a transfer register.
+"""Overlapping registers of loads and stores: write-back or a second load that meets a transfer register.
 
-Arm ARM K1.2.17 to K1.2.20: the instruction is UNDEFINED, a NOP, or does what its row says.
+CONSTRAINED UNPREDICTABLE (Arm ARM K1.2, and the pages of the instructions): the instruction is UNDEFINED, a NOP, or
+does one of the things that are listed here.
 """
 
 from __future__ import annotations
@@ -119,9 +120,9 @@ def test_store_pair_of_the_base_that_is_written_back(backend, code, stored, unkn
 
 @pytest.mark.parametrize("code", ["ldp x0, x0, [x1]", "ldnp x0, x0, [x1]", "ldpsw x0, x0, [x1]"])
 def test_load_pair_into_one_register_leaves_it_unknown(backend, code):
-    case(
-        code, given(x1=BASE, memory={BASE: [FIRST, SECOND]}), permit(expect(unknown("x0")), UNDEFINED, NOP)
-    ).check(backend)
+    case(code, given(x1=BASE, memory={BASE: [FIRST, SECOND]}), permit(expect(unknown("x0")), UNDEFINED, NOP)).check(
+        backend
+    )
 
 
 def test_load_pair_of_words_into_one_register_clears_its_upper_half(backend):
@@ -156,9 +157,7 @@ def test_load_to_the_zero_register_with_write_back_to_the_stack_pointer(backend)
 
 
 def test_store_of_the_zero_register_with_write_back_to_the_stack_pointer(backend):
-    case(
-        "str xzr, [sp, #-16]!", given(sp=BASE, fill=11), expect(sp=BASE - 16, memory={BASE - 16: [0]})
-    ).check(backend)
+    case("str xzr, [sp, #-16]!", given(sp=BASE, fill=11), expect(sp=BASE - 16, memory={BASE - 16: [0]})).check(backend)
 
 
 def test_load_pair_to_the_zero_register_with_write_back_to_the_stack_pointer(backend):
@@ -169,5 +168,7 @@ def test_load_pair_to_the_zero_register_with_write_back_to_the_stack_pointer(bac
 
 def test_store_pair_of_the_zero_register_with_write_back_to_the_stack_pointer(backend):
     case(
-        "stp w0, wzr, [sp, #-8]!", given(x0=7, sp=BASE, fill=12), expect(sp=BASE - 8, memory={BASE - 8: word(7) + word(0)})
+        "stp w0, wzr, [sp, #-8]!",
+        given(x0=7, sp=BASE, fill=12),
+        expect(sp=BASE - 8, memory={BASE - 8: word(7) + word(0)}),
     ).check(backend)

@@ -15,7 +15,9 @@ def test_udf(backend, immediate):
 @pytest.mark.parametrize(
     "claim",
     [
-        pytest.param(case("mov x0, #5\nudf #0\nmov x1, #6", expect(exit=undefined(), x0=5, pc=CODE + 4)), id="in-between"),
+        pytest.param(
+            case("mov x0, #5\nudf #0\nmov x1, #6", expect(exit=undefined(), x0=5, pc=CODE + 4)), id="in-between"
+        ),
         pytest.param(case("b . + 8\nudf #0\nmov x0, #1", expect(x0=1)), id="jumped-over"),
     ],
 )

@@ -7,11 +7,12 @@ import pytest
 from assay64.harness.cases import authoring as a
 from assay64.harness.cases.authoring import CODE, DATA, MAX64, SP, case, expect, given, permit, unknown
 from assay64.harness.cases.case import Case, Environment, Region, Run
-from assay64.harness.cases.outcome import Exit, ExitKind, Fault, MemoryChange
+from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault, MemoryChange
 from assay64.harness.cases.state import General, Simd, State, System
 from assay64.harness.errors import UsageError
 
 ADDS = "adds x0, x1, x2"
+ABORT = ExitKind.INSTRUCTION_ABORT
 
 
 def only(checkable):
@@ -51,7 +52,12 @@ def test_register_that_becomes_zero():
         ("svc #5", a.svc(5), Exit(kind=ExitKind.SVC, immediate=5), CODE + 4),
         ("nop\nbrk #1", a.brk(1), Exit(kind=ExitKind.BRK, immediate=1), CODE + 4),
         ("udf #0", a.undefined(), Exit(kind=ExitKind.UNDEFINED), CODE),
-        ("br x0", a.instruction_abort(0x40), Exit(kind=ExitKind.INSTRUCTION_ABORT, access="fetch", address=0x40), 0x40),
+        (
+            "br x0",
+            a.instruction_abort(0x40),
+            Exit(kind=ExitKind.INSTRUCTION_ABORT, access=Access.FETCH, address=0x40),
+            0x40,
+        ),
         ("ldr x0, [sp]", a.sp_alignment(), Exit(kind=ExitKind.SP_ALIGNMENT), CODE),
     ],
 )
@@ -114,7 +120,7 @@ def test_unknown_parts_become_masks():
 
 def test_several_permitted_outcomes():
     checkable = case("ldr x1, [x1], #8", given(x1=DATA), permit(expect(x1=0), expect(exit=a.undefined())))
-    assert [p.outcome.exits[0].kind for p in checkable.case.permitted] == [ExitKind.UNTIL, ExitKind.UNDEFINED]
+    assert [p.outcome.exits[0].kind for p in checkable.case.permitted or ()] == [ExitKind.UNTIL, ExitKind.UNDEFINED]
 
 
 def test_several_vcpus():

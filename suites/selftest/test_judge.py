@@ -88,8 +88,9 @@ def test_a_failing_sequence_shrinks_to_the_instruction(reference):
 def test_a_known_deviation_explains_the_sequence_that_it_begins(reference):
     known = {WRONG_CARRY: (KNOWN,)}
     sequence = msgspec.structs.replace(CARRIES, code=(movz(5, 1), adds(0, 1, 2), add(4, 5, 5)))
+    own = msgspec.structs.replace(sequence, permitted=reference(sequence))
     with Judge(reference=reference, deviations=known) as judge:
-        for case in (CARRIES, sequence):
+        for case in (CARRIES, own, sequence):
             verdict = judge.judge(case, WRONG_CARRY)
             assert (verdict.kind, verdict.deviation) == (VerdictKind.KNOWN_DEVIATION, "adds-carry")
         assert "instruction 2 of 3" in verdict.detail

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +105,35 @@ def test_closing_ends_the_process():
     worker.close()
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_a_hanging_worker_does_not_outlive_a_killed_harness():
+    program = f"""
+from assay64.harness.cases.case import Case
+from assay64.harness.judge.pool import Worker
+worker = Worker({ROGUE!r}, timeout_s=1000)
+print(worker.process_id, flush=True)
+worker.execute(Case(code=({HANG},)))
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as harness:
+        assert harness.stdout is not None
+        child = int(harness.stdout.readline())
+        assert _runs(child)
+        harness.kill()
+    until = time.monotonic() + 20
+    while _runs(child):
+        assert time.monotonic() < until, "the worker still runs"
+        time.sleep(0.1)
+
+
+def _runs(process: int) -> bool:
+    """Whether the process exists and is no zombie, which nobody may be there to collect."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_values_of_128_bits_travel():

@@ -3,14 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assay64.harness.cases.authoring import case, expect, given
 from assay64.harness.cases.outcome import Difference, Verdict, VerdictKind
 from assay64.harness.cases.tokens import from_token, to_token
-from assay64.harness.check_context import Context
-from assay64.harness.under_test import BackendUnderTest, CheckFailed
+from assay64.harness.check_context import CheckFailed, Context
+from assay64.harness.under_test import BackendUnderTest
 
 FAKES = Path(__file__).with_name("fakes.py")
 IMPORTS = "from assay64.harness.cases.authoring import case, expect, given\n"
@@ -111,7 +112,8 @@ def test_it(backend):
 
 
 def test_the_plug_in_loads_nothing_heavy():
-    source = "import sys, assay64.harness.plugin; print(sorted({'numpy', 'msgspec', 'unicorn', 'capstone', 'hypothesis'} & set(sys.modules)))"
+    heavy = {"numpy", "msgspec", "unicorn", "capstone", "hypothesis"}
+    source = f"import sys, assay64.harness.plugin; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -141,7 +143,8 @@ class Judge:
 
 
 def checked(judge):
-    sink, context = [], Context("test_it", "group")
+    sink: list[Any] = []
+    context = Context("test_it", "group")
     return BackendUnderTest("b", judge, context, sink, seed="1"), sink, context
 
 

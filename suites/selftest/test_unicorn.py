@@ -513,6 +513,18 @@ def test_stop_from_another_thread_ends_an_endless_run(guest, delay_s):
     assert guest.x(0) in (before + 5, before + 6)
 
 
+def test_a_stop_between_runs_ends_the_next_one_unless_a_state_is_loaded(guest):
+    guest.write(ADD_X0_X0_1)
+    guest.set()
+    guest.instance.stop(0)
+    assert guest.go().kind is ExitKind.STOPPED
+    assert (guest.pc, guest.x(0)) == (CODE_ADDRESS, 0)
+    assert guest.go().kind is ExitKind.UNTIL
+    guest.instance.stop(0)
+    guest.set()
+    assert guest.go().kind is ExitKind.UNTIL
+
+
 # ---- state ----
 
 
@@ -620,7 +632,7 @@ def test_a_declared_feature_executes(guest, feature):
     ],
 )
 def test_an_undeclared_feature_does_not_execute(guest, word):
-    assert guest.run(word).kind in (ExitKind.UNDEFINED, ExitKind.TRAP)
+    assert guest.run(word).kind is ExitKind.UNDEFINED
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ constexpr const char* kNotPages = "not whole pages of 4096 bytes";
 }  // namespace
 
 assay64_machine::assay64_machine(const Settings& settings)
-    // Over zeroed memory: not every version is known to clear the monitor's lock, and a set one hangs the first exclusive.
+    // Zeroed: not every version is known to clear the monitor's lock, and a set one hangs the first exclusive.
     : monitor_storage(std::calloc(1, sizeof(Dynarmic::ExclusiveMonitor))) {
     if (!monitor_storage) throw std::bad_alloc();
     shared.monitor = new (monitor_storage) Dynarmic::ExclusiveMonitor(settings.vcpus);

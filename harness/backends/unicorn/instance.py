@@ -74,7 +74,6 @@ class UnicornInstance(OptionalActions):
 
     def clear_breakpoint(self, address: int) -> None:
         self.machine.breakpoints.discard(address)
-        self.machine.forget_translation(address)
 
     def stop(self, vcpu: int) -> None:
         self._only(vcpu)

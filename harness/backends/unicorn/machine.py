@@ -38,8 +38,9 @@ PSTATE_MASK = np.uint64(0xF << 28 | 3 << 10 | 0xF << 6)
 # QEMU's exception numbers (target/arm/cpu.h)
 _UNDEFINED, _PREFETCH_ABORT, _DATA_ABORT = 1, 3, 4
 _CALLS = {2: ExitKind.SVC, 7: ExitKind.BRK, 11: ExitKind.HVC, 13: ExitKind.SMC}
-# Exception classes of ESR_EL1 that mean "trapped": WFI and WFE, SVE and floating point, system registers.
-_TRAPS = frozenset({0x01, 0x07, 0x18, 0x19})
+# The exception class of ESR_EL1 for a system register or instruction that EL1 traps. The classes for SVE and pointer
+# authentication stand for features that are locked, so that their words are UNDEFINED.
+_TRAPPED_SYSTEM_ACCESS = 0x18
 _WFI = 0xD503_207F
 
 _PC, _PSTATE = binding.field_offset("pc") // 8, binding.field_offset("pstate") // 8
@@ -163,6 +164,7 @@ class Machine:
         given = self._given
         self.pc = int(given[_PC])
         given[_PSTATE] &= PSTATE_MASK
+        self._stop_requested = False
         self._pristine.restore()
         self.registers.write()
 
@@ -247,7 +249,8 @@ class Machine:
     def _stopped(self, begun: int, budget: int, until: int | None) -> Ended:
         # Unicorn counts an instruction before it stops in front of it.
         executed = min(begun, budget)
-        if begun <= budget and self._word(self.pc - 4) == _WFI and (executed or self.pc != until):
+        # WFI stops Unicorn without a word. (A branch over a WFI to `until` right behind it is taken for that WFI.)
+        if 0 < begun <= budget and self._word(self.pc - 4) == _WFI:
             return Ended(_WAIT, executed)
         if self.pc == until:
             return Ended(_UNTIL, executed)
@@ -275,7 +278,7 @@ class Machine:
         self._snapshot.save()
         syndrome, number = self._syndrome.value, self._interrupt
         if number == _UNDEFINED:
-            return _TRAP if syndrome >> 26 in _TRAPS else _UNDEFINED_EXIT
+            return _TRAP if syndrome >> 26 == _TRAPPED_SYSTEM_ACCESS else _UNDEFINED_EXIT
         if number in _CALLS:
             return Exit(kind=_CALLS[number], immediate=syndrome & 0xFFFF)
         if number == _DATA_ABORT:
@@ -293,8 +296,11 @@ class Machine:
         return ctypes.c_uint32.from_address(mapping.host + address - mapping.address).value
 
     def stop(self) -> None:
-        """From any thread: end the run in progress. Unicorn forgets what is asked before it starts: so ask again."""
-        self._stop_requested = self._running
+        """From any thread: end the run in progress, or else the next one at once.
+
+        Unicorn forgets what is asked before it starts, so it is asked until the run has ended.
+        """
+        self._stop_requested = True
         while self._running and self._stop_requested:
             self.engine.stop()
             time.sleep(0.0005)

@@ -44,8 +44,8 @@ def main() -> None:
     for name, first in (("add", ADD), ("ldr", LOAD), ("str", STORE)):
         for words in (1, 4, 16):
             times = microseconds_per_case(machine, regions, first, words)
-            line = f"{name} and {words - 1:2} additions: min {min(times):5.1f} us, median {statistics.median(times):5.1f} us"
-            sys.stdout.write(line + "\n")
+            middle = statistics.median(times)
+            sys.stdout.write(f"{name} and {words - 1:2} additions: min {min(times):5.1f} us, median {middle:5.1f} us\n")
 
 
 if __name__ == "__main__":
