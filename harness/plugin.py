@@ -24,8 +24,6 @@ DEFAULT_SEED = 1
 DEFAULT_CASES = 100
 FAILED_CHECK = "assay64.failed_check"
 REPLAY = "replay"
-# Hypothesis draws cases in the suites under this profile; it shrinks nothing, because the judge does it better.
-PROFILE = "assay64"
 
 _context = pytest.StashKey[Context]()
 _records: pytest.StashKey[Lines | None] = pytest.StashKey()
@@ -61,7 +59,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--assay-records", metavar="DIR", help="directory for the records of every check")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nightly: takes minutes; left out unless it is selected with -m nightly")
     config.stash[_context] = Context()
@@ -73,8 +70,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_records] = Lines(Path(directory) / f"checks-{_worker(config)}.jsonl")
         if not _is_worker(config):
             config.pluginmanager.register(_TestRecords(Path(directory)), "assay64-records")
-    if config.getoption("backend") or directory is not None:
-        _settle_hypothesis(config)
     if config.getoption("backend") and not _is_worker(config):
         # Here a mistake is one line; during collection it would be an error in every test.
         _chosen_backends(config)
@@ -85,22 +80,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         lines.close()
 
 
-def _settle_hypothesis(config: pytest.Config) -> None:
-    from hypothesis import HealthCheck, Phase, settings
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let Hypothesis draw for tests of a backend as the options say; no other test is touched."""
+    functions = {
+        id(test): test
+        for item in items
+        if "assay64_backend" in getattr(item, "fixturenames", ())
+        and getattr(test := getattr(item, "obj", None), "is_hypothesis_test", False)
+    }
+    if not functions:
+        return
+    from hypothesis import HealthCheck, Phase, seed, settings
 
-    settings.register_profile(
-        PROFILE,
+    drawn = settings(
         max_examples=config.getoption("assay_cases"),
+        # No shrinking and no database: the judge shrinks, and a run depends on its seed alone.
         phases=(Phase.explicit, Phase.generate),
         database=None,
         deadline=None,
         report_multiple_bugs=False,
         suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
     )
-    settings.load_profile(PROFILE)
-    # Hypothesis' own plugin reads this option when it is configured, which is after us.
-    if config.getoption("hypothesis_seed", None) is None:
-        config.option.hypothesis_seed = str(config.getoption("assay_seed"))
+    for test in functions.values():
+        seed(config.getoption("assay_seed"))(test)
+        # A test that has settings of its own keeps them.
+        if not getattr(test, "_hypothesis_internal_settings_applied", False):
+            drawn(test)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

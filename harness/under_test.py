@@ -23,7 +23,13 @@ from assay64.harness.report.failure import failure_report
 REPORTS_SHOWN = 5
 MAX_SHRUNK = 50
 # Runs that shrinking one failure may take: a crash costs a new process, a hang its whole timeout.
-SHRINK_BUDGET = {VerdictKind.MISMATCH: 400, VerdictKind.CRASH: 60, VerdictKind.HANG: 5, VerdictKind.ERROR: 60}
+SHRINK_BUDGET = {
+    VerdictKind.MISMATCH: 400,
+    VerdictKind.KNOWN_DEVIATION: 100,
+    VerdictKind.CRASH: 60,
+    VerdictKind.HANG: 5,
+    VerdictKind.ERROR: 60,
+}
 
 
 class CaseJudge(Protocol):
@@ -110,13 +116,25 @@ class BackendUnderTest:
             context.tokens.append(explained.token)
             self._record(verdict, explained.token, cause=explained.cause, report=report)
             return report
-        token = to_token(_plain(case))
+        plain = _plain(case)
         if verdict.kind is VerdictKind.UNSUPPORTED:
             context.unsupported.append(verdict.detail)
         if verdict.kind is VerdictKind.KNOWN_DEVIATION:
-            context.tokens.append(token)
+            plain = self._smaller_deviation(plain, verdict)
+            context.tokens.append(to_token(plain))
+        token = to_token(plain)
         self._record(verdict, token, cause=verdict.deviation)
         return None
+
+    def _smaller_deviation(self, plain: Case, verdict: Verdict) -> Case:
+        """The first case of each known deviation made small, as its token stands in reports; ``plain`` for others."""
+        if verdict.deviation in self._shrunk:
+            return plain
+        self._shrunk.add(verdict.deviation)
+        if self.judge.judge(plain, self.name).deviation != verdict.deviation:
+            return plain
+        smaller = self.judge.shrink(plain, verdict, self.name, SHRINK_BUDGET[verdict.kind])
+        return smaller if self.judge.judge(smaller, self.name).deviation == verdict.deviation else plain
 
     def _explain(self, case: Case, verdict: Verdict) -> _Explained:
         plain = _plain(case)

@@ -35,6 +35,8 @@ class AddressSpace:
     pages: dict[int, Page] = field(default_factory=dict[int, Page])
     # For each processing element with an exclusive reservation: the first and last location's range.
     reservations: dict[int, tuple[int, int, int]] = field(default_factory=dict[int, tuple[int, int, int]])
+    # Bytes whose value is UNKNOWN, by location.
+    unknown: set[Location] = field(default_factory=set[Location])
     _numbers: dict[int, int] = field(default_factory=dict[int, int])
     _kept: list[memoryview] = field(default_factory=list[memoryview])
 

@@ -124,7 +124,7 @@ class ReferenceInstance(OptionalActions):
         registers["EventRegister"] = [Constant(1, int(state["event_register"]))]
         registers[_stack_pointer(pe)] = [Constant(64, int(state["sp"]))]
         pe.clear_exclusive()
-        pe.unknown_memory.clear()
+        pe.space.unknown.clear()
         pe.all_memory_unknown = pe.address_unknown = False
 
     def get_state(self, vcpu: int, state: StateRecord) -> None:

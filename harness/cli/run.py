@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SELFTEST = "selftest"
 DEFAULT_SEED = 1
 POLL_S = 0.2
+MAX_JOBS = 8
 LOG = "pytest.log"
 # pytest's exit codes: tests failed; nothing was collected.
 PASSED, FAILED, NOTHING = 0, 1, 5
@@ -43,7 +44,12 @@ def run(
     select: Annotated[
         str | None, typer.Option("-k", metavar="EXPRESSION", help="Only tests whose names match, as pytest's -k.")
     ] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, metavar="N", help="Processes that run suites.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "-j", "--jobs", min=1, metavar="N", help="Processes at work. Default: one per processor, at most 8."
+        ),
+    ] = None,
     seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of everything that is drawn at random.")] = str(
         DEFAULT_SEED
     ),
@@ -61,7 +67,7 @@ def run(
 ) -> None:
     """Run the conformance suites on backends and print verdicts, failures by cause and known deviations.
 
-    Exit code 0 when every case matches or is a known deviation, 1 for failures, 2 for wrong usage, 3 when a backend that
+    Exit code 0 when every case matches or is a known deviation, 1 for failures, 2 for wrong usage, 3 when one that
     --backend names is not available.
     """
     from assay64.harness.record import records as record
@@ -76,7 +82,9 @@ def run(
         record.clear(directory)
         info = _info(names, number, suites or [])
         record.write_info(directory, info)
-        command = _command(paths, names, directory, Path(scratch), select, jobs, number, cases, junitxml)
+        command = _command(
+            paths, names, directory, Path(scratch), select, jobs or _processors(), number, cases, junitxml
+        )
         code = _pytest(command, directory, show=not as_json)
         records = record.read(directory)
         if not records.checks and not records.errors():
@@ -87,6 +95,10 @@ def run(
     if report is not None and not as_json:
         typer.echo(f"Records: {report}")
     raise typer.Exit(1 if failed else 0)
+
+
+def _processors() -> int:
+    return min(os.cpu_count() or 1, MAX_JOBS)
 
 
 def find_suites(wanted: Iterable[str]) -> list[Path]:

@@ -63,7 +63,7 @@ class Oracle:
         assert isinstance(instance, ReferenceInstance)
         elements = instance.machine.elements
         registers = tuple(instance.unknown_registers(vcpu) for vcpu in range(len(elements)))
-        locations = set[tuple[int, int]]().union(*(element.unknown_memory for element in elements))
+        locations = instance.machine.space.unknown
         self._last_unknown = Unknown(
             registers=registers if any(registers) else (),
             memory=tuple((address, 1) for address in sorted(_addresses(instance, locations))),

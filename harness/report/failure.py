@@ -146,18 +146,11 @@ def _differences(case: Case, verdict: Verdict, backend: str) -> Iterator[str]:
 def _origin(case: Case, before: Case | None) -> str:
     if before is None or before == case:
         return ""
-    return (
-        f"{len(before.code)} -> {_count(len(case.code), 'instruction')}, "
-        f"{_live(before)} -> {_count(_live(case), 'live register')}"
-    )
+    return f"{len(before.code)} -> {len(case.code)} instructions, {_live(before)} -> {_live(case)} live registers"
 
 
 def _live(case: Case) -> int:
     return sum(1 for state in case.states for _ in state.registers())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _line(label: str, text: str, width: int = LABEL_CHARACTERS) -> str:

@@ -1,4 +1,4 @@
-"""Results as data for ``--json``: addresses and large numbers as hexadecimal text. It reads records and nothing else."""
+"""Results as data for ``--json``, addresses and large numbers as hexadecimal text. Reads records, nothing else."""
 
 from __future__ import annotations
 

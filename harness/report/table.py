@@ -27,9 +27,10 @@ LEGEND = "Numbers are cases that match; known: known deviations; unsupported is 
 
 
 def count(checks: Iterable[CheckRecord]) -> dict[str, dict[str, Counter[VerdictKind]]]:
-    """Verdicts by instruction class, in the order in which they came, and backend."""
+    """Verdicts by instruction class, in the order of the suites' files, and backend."""
     counts: dict[str, dict[str, Counter[VerdictKind]]] = {}
-    for check in checks:
+    # Processes that share the work leave their records in any order.
+    for check in sorted(checks, key=lambda check: check.test.partition("::")[0]):
         counts.setdefault(check.group, {}).setdefault(check.backend, Counter())[check.verdict.kind] += 1
     return counts
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from assay64.reference.bits import Bits, Constant, Unknown, UnknownDecision, bits, unknown_mask
@@ -37,10 +38,8 @@ _MASK64 = (1 << 64) - 1
 
 # Choices of the engine itself, where Arm leaves more than the instruction's own page says.
 PERMITTED_BY_ENGINE: Mapping[str, tuple[Constraint, ...]] = {
-    # B2.12: a store-exclusive to the location and size of the load-exclusive may still fail.
+    # B2.12.5: the monitor can be cleared at any time, so a store-exclusive may always fail.
     "EXCLUSIVE": (Constraint.TRUE, Constraint.FALSE),
-    # B2.12: another address in the granule, another size, or an access or exception in between: it may succeed or fail.
-    "EXCLUSIVE_CHANGED": (Constraint.TRUE, Constraint.FALSE),
     # AArch64.ExclusiveMonitorsPass: whether aborts are detected before the local monitor is checked.
     "EXCLUSIVE_ABORT": (Constraint.TRUE, Constraint.FALSE),
     # An access that crosses into a faulting page: the part before it may have been written.
@@ -87,16 +86,21 @@ class Controls:
     exclusives_granule: int = 64
 
 
+class _Held(Enum):
+    """How a store-exclusive relates to the load-exclusive before it: there is none, the same access, or another."""
+
+    NONE = auto()
+    SAME = auto()
+    OTHER = auto()
+
+
 @dataclass
 class _Reservation:
-    """The local monitor: what a load-exclusive marked, and whether something has happened since that may have cleared
-    it.
-    """
+    """The local monitor: what a load-exclusive marked."""
 
     location: tuple[int, int]
     address: int
     size: int
-    disturbed: bool = False
 
 
 @dataclass
@@ -113,7 +117,7 @@ class GoldenPE:
         default_factory=lambda: {r.name: [Constant(r.width, 0)] * r.count for r in REGISTERS.values()}
     )
     reservation: _Reservation | None = None
-    unknown_memory: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
+    monitor_unknown: bool = False
     all_memory_unknown: bool = False
     address_unknown: bool = False
     executed: int = 0
@@ -159,6 +163,7 @@ class GoldenPE:
         value = int.from_bytes(self.space.read(where, size), "little")
         if accdesc.exclusive:
             self.reservation = _Reservation(self.space.location(where), where, size)
+            self.monitor_unknown = False
             number, offset = self.reservation.location
             granule = self.controls.exclusives_granule
             self.space.reservations[self.number] = (number, offset // granule, (offset + size - 1) // granule)
@@ -176,56 +181,73 @@ class GoldenPE:
         known = value.value if isinstance(value, Constant | Unknown) else int(value)
         self.space.write(where, known.to_bytes(size, "little"))
         unknown = unknown_mask(value)
-        if unknown or self.unknown_memory:
+        if unknown or self.space.unknown:
             for position in range(size):
                 location = self.space.location(where + position & _MASK64)
                 if unknown >> 8 * position & 0xFF:
-                    self.unknown_memory.add(location)
+                    self.space.unknown.add(location)
                 else:
-                    self.unknown_memory.discard(location)
-        self._disturb(where, size)
+                    self.space.unknown.discard(location)
+        self._clear_other_reservations(where, size)
 
-    def _disturb(self, where: int, size: int) -> None:
-        """A store: it clears the reservations of other observers on the granule, and may clear this element's own."""
-        if not self.space.reservations:
-            return
+    def _clear_other_reservations(self, where: int, size: int) -> None:
+        """A store clears the reservations of other observers on its granules."""
         granule = self.controls.exclusives_granule
-        (number, low), (_, high) = self.space.location(where), self.space.location(where + size - 1 & _MASK64)
         for owner, (buffer, first, last) in list(self.space.reservations.items()):
-            if buffer == number and first <= high // granule and low // granule <= last:
-                if owner == self.number:
-                    if self.reservation is not None:
-                        self.reservation.disturbed = True
-                else:
-                    del self.space.reservations[owner]
+            (number, low), (_, high) = self.space.location(where), self.space.location(where + size - 1 & _MASK64)
+            if owner != self.number and buffer == number and first <= high // granule and low // granule <= last:
+                del self.space.reservations[owner]
 
     def store_exclusive(self, address: Bits, size: int, accdesc: AccessDescriptor, value: Bits) -> Bits:
         where = self._address(address, write=True)
         if where is None:
             self.clear_exclusive()
             return self.unknown(1)
-        passes = self._monitors_pass(where, size)
+        relation = self._reservation_for(where, size)
+        passes = relation is _Held.SAME and self._choose("EXCLUSIVE") is Constraint.TRUE
         aborts = self._misaligned(where, size, accdesc) or self._fault(where, size, accdesc) is not None
         # When the monitors do not pass, it is IMPLEMENTATION DEFINED whether the access's abort is taken.
         if aborts and (passes or self._choose("EXCLUSIVE_ABORT") is Constraint.TRUE):
             self._check(where, size, accdesc)
+        held = self.reservation
         self.clear_exclusive()
+        if relation is _Held.OTHER:
+            return self._mismatched(held, where, size)
         if not passes:
             return bits(1, 1)
         self._write(where, size, value)
         return bits(1, 0)
 
-    def _monitors_pass(self, where: int, size: int) -> bool:
+    def _reservation_for(self, where: int, size: int) -> _Held:
         held = self.reservation
+        if self.monitor_unknown:
+            return _Held.OTHER
         if held is None or self.number not in self.space.reservations:
-            return False
-        mapped = self.space.page(where) is not None
-        same = mapped and (held.location, held.address, held.size) == (self.space.location(where), where, size)
-        kind = "EXCLUSIVE" if same and not held.disturbed else "EXCLUSIVE_CHANGED"
-        return self._choose(kind) is Constraint.TRUE
+            return _Held.NONE
+        return _Held.SAME if (held.address, held.size) == (where, size) else _Held.OTHER
+
+    def _mismatched(self, held: _Reservation | None, where: int, size: int) -> Bits:
+        """A store-exclusive to another address, or of another size, than the load-exclusive (Arm ARM B2.12.5).
+
+        The status, the data at both addresses (of the larger size) and the monitors are UNKNOWN. A model fails it.
+        """
+        if not self.chooser.keeps_unknown:
+            return bits(1, 1)
+        largest = size if held is None or held.address != where else max(size, held.size)
+        self._forget_bytes(where, largest)
+        if held is not None and held.address != where:
+            self.monitor_unknown = True
+            self._forget_bytes(held.address, held.size)
+        return self.unknown(1)
+
+    def _forget_bytes(self, where: int, size: int) -> None:
+        for position in range(size):
+            if self.space.page(where + position & _MASK64) is not None:
+                self.space.unknown.add(self.space.location(where + position & _MASK64))
 
     def clear_exclusive(self) -> None:
         self.reservation = None
+        self.monitor_unknown = False
         self.space.reservations.pop(self.number, None)
 
     def prefetch(self, address: Bits, operation: Bits) -> None:
@@ -257,12 +279,12 @@ class GoldenPE:
         return low | 0xFF << 56 if address >> 55 & 1 else low
 
     def _unknown_bytes(self, where: int, size: int) -> int:
-        if not self.unknown_memory:
+        if not self.space.unknown:
             return 0
         return sum(
             0xFF << 8 * position
             for position in range(size)
-            if self.space.location(where + position & _MASK64) in self.unknown_memory
+            if self.space.location(where + position & _MASK64) in self.space.unknown
         )
 
     def _page_fault(self, page: Page | None, accdesc: AccessDescriptor) -> FaultKind | None:
@@ -362,18 +384,9 @@ class GoldenPE:
             pass
         except (SupervisorCall, Wait):
             self.registers["PC"][0] = bits(64, address + 4 & _MASK64)
-            self._exception_taken()
-            raise
-        except ArchitecturalException:
-            self._exception_taken()
             raise
         self.executed += 1
         self.registers["PC"][0] = bits(64, address + 4 & _MASK64) if self._next is None else self._next
-
-    def _exception_taken(self) -> None:
-        # Whether taking an exception clears the local monitor is IMPLEMENTATION DEFINED.
-        if self.reservation is not None:
-            self.reservation.disturbed = True
 
     def _fetch(self, address: int) -> int:
         if address % 4:

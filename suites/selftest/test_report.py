@@ -62,7 +62,7 @@ def test_failure_report_has_the_documented_shape(monkeypatch):
         "           expected (reference)   got (dynarmic)",
         "  nzcv     .ZC.                   .Z..             C differs",
         "  rule     reference/spec/d/add_sub.py:41",
-        "  shrunk   7 -> 1 instruction, 31 -> 2 live registers   seed 8f3a",
+        "  shrunk   7 -> 1 instructions, 31 -> 2 live registers   seed 8f3a",
         "  replay   assay64 replay 'ab020020:x1=-1,x2=1' --backend dynarmic",
     ]
 

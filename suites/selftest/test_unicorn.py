@@ -178,6 +178,10 @@ FAULTING = [
     pytest.param(0xC85F7C20, UNMAPPED, Access.READ, UNMAPPED, id="ldxr x0, [x1]"),
     pytest.param(0x3DC00020, UNMAPPED, Access.READ, UNMAPPED, id="ldr q0, [x1]"),
     pytest.param(0xF8200022, UNMAPPED, Access.READ, UNMAPPED, id="ldadd x0, x2, [x1]"),
+    pytest.param(0xD50B7421, UNMAPPED, Access.WRITE, UNMAPPED, id="dc zva, x1"),
+    pytest.param(0x4C9F2020, UNMAPPED, Access.WRITE, UNMAPPED, id="st1 {v0.16b-v3.16b}, [x1], #64"),
+    pytest.param(0x4C9F2020, DATA + 0xFFE0, Access.WRITE, DATA + 0x10000, id="st1 four into the next page"),
+    pytest.param(0xAD810420, UNMAPPED, Access.WRITE, UNMAPPED + 32, id="stp q0, q1, [x1, #32]!"),
     pytest.param(0xF9400020, DATA + 0xFFFC, Access.READ, DATA + 0x10000, id="ldr x0 into the next page"),
     pytest.param(0xF9400020, DATA + 0xFFF9, Access.READ, DATA + 0x10000, id="ldr x0 by one byte into the next page"),
     pytest.param(0xF9000020, DATA + 0xFFFC, Access.WRITE, DATA + 0x10000, id="str x0 into the next page"),
@@ -757,6 +761,8 @@ def test_a_batch_counts_the_instructions_that_completed():
         ([NOP, NOP, 0], 2),
         ([0x14000000, NOP, NOP], 50),  # b .
         ([NOP, 0xF9400020, NOP], 1),  # ldr x0, [x1] from nowhere
+        ([NOP, 0xF9000020, NOP], 1),  # str x0, [x1] to nowhere
+        ([NOP, 0xD50B7421, NOP], 1),  # dc zva, x1
         ([NOP, RET_TO_X1, NOP], 2),  # to nowhere
         ([NOP, 0xD503207F, NOP], 2),  # wfi
     ]

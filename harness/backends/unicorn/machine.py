@@ -104,7 +104,7 @@ class Machine:
         self._stop_requested = False
         self._running = False
         self._interrupt = -1
-        self._fault: tuple[int, int] | None = None
+        self._fault: tuple[int, int, int] | None = None
         self._unaligned = False
         self._last_until = _NEVER
         self._exits_enabled = False
@@ -149,8 +149,11 @@ class Machine:
 
     def _on_invalid_memory(self, _engine: int, kind: int, address: int, _size: int, _value: int, _data: Any) -> bool:
         # A store that crosses into a bad page goes on byte by byte: the first report is the lowest byte that faults.
+        # Unicorn has put back the PC here, but lets some instructions (DC ZVA) run to their end afterwards: what counts
+        # is the state now.
         if self._fault is None:
-            self._fault = kind, address
+            self._fault = kind, address, self._executed.value
+            self._snapshot.save()
         return False
 
     def _on_new_block(self, _engine: int, block: Any, _previous: Any, _data: Any) -> None:
@@ -227,6 +230,8 @@ class Machine:
         self._forget_events()
         engine = self.engine
         error = engine.start(self.pc, self._last_until, budget)
+        if self._fault is not None:
+            self._snapshot.restore()
         self.pc = engine.read_register(binding.REGISTER_PC)
         begun = self._executed.value
         if self._interrupt == _PREFETCH_ABORT:
@@ -234,7 +239,7 @@ class Machine:
         if self._interrupt >= 0:
             return Ended(self._exception(), begun - 1)
         if self._fault is not None:
-            kind, address = self._fault
+            kind, address, begun = self._fault
             return self._abort(kind, address, begun, budget)
         if error:
             engine.check(error)
