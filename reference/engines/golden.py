@@ -17,7 +17,6 @@ from assay64.reference.encoding import Decoded, decode
 from assay64.reference.memory import PAGE_SIZE, AddressSpace, Page
 from assay64.reference.models import Model
 from assay64.reference.pseudocode.exceptions import (
-    ArchitecturalException,
     DataAbort,
     EndOfInstruction,
     FaultKind,
