@@ -6,7 +6,7 @@ test with an unsupported case as skipped, and writes a record of every check whe
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -82,18 +82,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let Hypothesis draw for tests of a backend as the options say; no other test is touched."""
-    functions = {
-        id(test): test
-        for item in items
-        if "assay64_backend" in getattr(item, "fixturenames", ())
-        and getattr(test := getattr(item, "obj", None), "is_hypothesis_test", False)
-    }
+    functions: dict[int, Callable[..., object]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and "assay64_backend" in item.fixturenames:
+            if getattr(item.obj, "is_hypothesis_test", False):
+                functions[id(item.obj)] = item.obj
     if not functions:
         return
     from hypothesis import HealthCheck, Phase, seed, settings
 
     drawn = settings(
-        max_examples=config.getoption("assay_cases"),
+        max_examples=cast(int, config.getoption("assay_cases")),
         # No shrinking and no database: the judge shrinks, and a run depends on its seed alone.
         phases=(Phase.explicit, Phase.generate),
         database=None,

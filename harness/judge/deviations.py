@@ -23,6 +23,7 @@ from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Case
 from assay64.harness.cases.outcome import Difference, ExitKind, Verdict, VerdictKind
 from assay64.harness.errors import UsageError
+from assay64.harness.judge.execute import action_name
 from assay64.harness.judge.instructions import instruction, only_word
 
 FOLDER = Path(__file__).parent / "deviations"
@@ -48,9 +49,12 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     It is about an instruction: one whose definition, mnemonic or title matches a glob of ``instructions`` (``LDR*``,
     ``*``, ``unallocated``) and, if given, one of ``words``; or about directed cases whose name matches a glob of
-    ``cases``. The failure is a ``verdict`` of mismatch, crash or hang. For a mismatch ``fields`` are globs that must
-    cover every differing field; ``expected_exit`` and ``got_exit`` are the kinds of the exits when these differ (and
-    then ``exit`` must be among the fields).
+    ``cases``. With ``actions`` (``schedule``) it is about scripts that have one of these actions and such an
+    instruction anywhere in their code.
+
+    The failure is a ``verdict`` of mismatch, crash or hang. For a mismatch ``fields`` are globs that must cover every
+    differing field; ``expected_exit`` and ``got_exit``, one or several, are kinds of exits, or globs of their whole
+    text (``data_abort * (alignment)``), for exits that differ (and then ``exit`` must be among the fields).
 
     ``reason`` says what the backend does and why; ``evidence`` is a replay token that shows it; ``link`` leads to the
     backend's own report. ``versions`` limits it to versions of the backend (``>=6.4,<6.8``); after ``expires`` it
@@ -64,10 +68,11 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     instructions: tuple[str, ...] = ()
     words: tuple[Words, ...] = ()
     cases: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
     verdict: str = "mismatch"
     fields: tuple[str, ...] = ()
-    expected_exit: ExitKind | None = None
-    got_exit: ExitKind | None = None
+    expected_exit: str | tuple[str, ...] = ()
+    got_exit: str | tuple[str, ...] = ()
     link: str = ""
     versions: str = ""
     expires: datetime.date | None = None
@@ -82,6 +87,9 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(f"verdict {self.verdict!r} is none of {', '.join(EXPLAINED)}")
         if (self.verdict == "mismatch") != bool(self.fields):
             raise ValueError("a mismatch needs fields (which may differ), a crash or a hang has none")
+        for text in (*_several(self.expected_exit), *_several(self.got_exit)):
+            if text.split(" ")[0] not in list(ExitKind):
+                raise ValueError(f"no exit is called {text!r}; there are {', '.join(ExitKind)}")
         try:
             SpecifierSet(self.versions)
         except InvalidSpecifier:
@@ -186,20 +194,33 @@ def _describes(entry: Deviation, case: Case, word: int | None, verdict: Verdict)
     if verdict.kind is not VerdictKind.MISMATCH:
         return True
     exits = [d for d in verdict.differences if d.field.startswith("exit") and "." not in d.field and d.field != "exits"]
-    for wanted, kinds in (
-        (entry.expected_exit, {d.expected.split()[0] for d in exits}),
-        (entry.got_exit, {d.got.split()[0] for d in exits}),
+    for wanted, texts in (
+        (_several(entry.expected_exit), [d.expected for d in exits]),
+        (_several(entry.got_exit), [d.got for d in exits]),
     ):
-        if wanted is not None and kinds != {wanted.value}:
+        if wanted and not (texts and all(_is_exit(text, wanted) for text in texts)):
             return False
     return all(any(fnmatchcase(d.field, glob) for glob in entry.fields) for d in verdict.differences)
+
+
+def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _is_exit(text: str, wanted: tuple[str, ...]) -> bool:
+    return any(text.split()[0] == one or fnmatchcase(text, one) for one in wanted)
 
 
 def _is_about(entry: Deviation, case: Case, word: int | None) -> bool:
     if entry.cases:
         return any(fnmatchcase(case.name, glob) for glob in entry.cases)
-    if word is None:
-        return False
+    if entry.actions:
+        there = {action_name(action) for action in case.actions}
+        return bool(there & set(entry.actions)) and any(_is_about_word(entry, one) for one in case.code)
+    return word is not None and _is_about_word(entry, word)
+
+
+def _is_about_word(entry: Deviation, word: int) -> bool:
     if entry.words and not any(word & words.mask == words.value for words in entry.words):
         return False
     globs = entry.instructions

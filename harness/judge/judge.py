@@ -160,17 +160,51 @@ class Judge:
         if found.kind is VerdictKind.KNOWN_DEVIATION or only_word(case) is not None:
             return found
         # What a suite expects holds for the whole case; where it begins to go wrong the reference knows.
-        cut = self.diverging(msgspec.structs.replace(case, permitted=None), backend)
-        if cut is None:
-            return found
-        verdict_of_cut, against = self._raw(cut, backend)
-        first = known.explain(cut, verdict_of_cut, entries, capabilities, word=cut.code[-1], alternatives=against)
-        if first.kind is not VerdictKind.KNOWN_DEVIATION:
-            return msgspec.structs.replace(found, detail=found.detail or first.detail)
-        detail = f"it diverges at instruction {len(cut.code)} of {len(case.code)}; what follows is not judged"
-        return msgspec.structs.replace(
-            verdict, kind=VerdictKind.KNOWN_DEVIATION, deviation=first.deviation, detail=detail
-        )
+        plain = msgspec.structs.replace(case, permitted=None)
+        for cut, word in self._first_divergence(plain, backend):
+            verdict_of_cut, against = self._raw(cut, backend)
+            first = known.explain(cut, verdict_of_cut, entries, capabilities, word=word, alternatives=against)
+            if first.kind is VerdictKind.KNOWN_DEVIATION:
+                detail = "known from the instruction that diverges first; what follows it is not judged"
+                return msgspec.structs.replace(
+                    verdict, kind=VerdictKind.KNOWN_DEVIATION, deviation=first.deviation, detail=detail
+                )
+        return found
+
+    def _first_divergence(self, case: Case, backend: str) -> Iterator[tuple[Case, int]]:
+        """``case`` ended behind the instruction that diverges first, with that instruction: by place, then by time."""
+        cut = self.diverging(case, backend)
+        if cut is not None:
+            yield cut, cut.code[-1]
+            # A branch back makes the same place pass and then fail: count instructions instead.
+            early = self._early(case, backend)
+            if early is not None:
+                yield early
+
+    def _early(self, case: Case, backend: str) -> tuple[Case, int] | None:
+        """``case`` with the smallest budget that fails, and the instruction that this budget ends with."""
+        run = case.actions[0]
+        if not isinstance(run, Run) or not self.capabilities(backend).exact_budget:
+            return None
+
+        def with_budget(budget: int) -> Case:
+            return msgspec.structs.replace(case, actions=(msgspec.structs.replace(run, budget=budget),))
+
+        right, wrong = 0, run.budget
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            if self.raw(with_budget(middle), backend).kind in FAILURES:
+                wrong = middle
+            else:
+                right = middle
+        where = case.code_address
+        if right:
+            before = self.expected(with_budget(right))
+            if isinstance(before, Verdict):
+                return None
+            where = before[0].outcome.states[0].general.pc or 0
+        index = (where - case.code_address) // 4
+        return (with_budget(wrong), case.code[index]) if 0 <= index < len(case.code) and where % 4 == 0 else None
 
 
 def _verdict(

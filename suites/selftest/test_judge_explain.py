@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from assay64.harness.cases.capabilities import Capabilities
-from assay64.harness.cases.case import DEFAULT_REGIONS, Case, Region
+from assay64.harness.cases.case import DEFAULT_REGIONS, Case, Region, Schedule
 from assay64.harness.cases.outcome import Difference, Outcome, Permitted, Verdict, VerdictKind
 from assay64.harness.cases.state import State
 from assay64.harness.errors import UsageError
@@ -103,6 +103,16 @@ def test_exits_and_crashes_and_directed_cases_are_described_too(entries):
     )
     assert explain(case(UNALLOCATED), verdict, entries(exits), BACKEND).deviation == "d"
     assert explain(case(add(0, 0, 0)), verdict, entries(exits), BACKEND).deviation == ""
+    for pattern, explained in (
+        ('"svc #0x*"', True),
+        ('"svc #0x2"', False),
+        ('["brk", "svc"]', True),
+        ('["brk"]', False),
+    ):
+        found = explain(
+            case(UNALLOCATED), verdict, entries(exits.replace('got_exit = "svc"', f"got_exit = {pattern}")), BACKEND
+        )
+        assert bool(found.deviation) == explained
     crash = Verdict(kind=VerdictKind.CRASH, detail="SIGABRT")
     assert (
         explain(case(0), crash, entries(head + 'instructions = ["*"]\nverdict = "crash"\n'), BACKEND).deviation == "d"
@@ -111,6 +121,18 @@ def test_exits_and_crashes_and_directed_cases_are_described_too(entries):
     two = msgspec.structs.replace(case(movz(0, 1), adds(0, 1, 2)), name="exclusives: ABA")
     assert explain(two, CARRY, directed, BACKEND).deviation == "d"
     assert explain(msgspec.structs.replace(two, name="other"), CARRY, directed, BACKEND).deviation == ""
+    script = entries(head + 'instructions = ["ADDS"]\nactions = ["schedule"]\nfields = ["nzcv"]\n')
+    assert explain(two, CARRY, script, BACKEND).deviation == ""
+    scheduled = msgspec.structs.replace(two, actions=(Schedule(turns=((0, 2),)),))
+    assert explain(scheduled, CARRY, script, BACKEND).deviation == "d"
+    assert explain(msgspec.structs.replace(scheduled, code=(movz(0, 1),)), CARRY, script, BACKEND).deviation == ""
+
+
+def test_another_permitted_outcome_than_the_nearest_may_explain(entries):
+    entry = entries(ENTRY)
+    nearest = Verdict(kind=VerdictKind.MISMATCH, differences=(Difference("x3", "0x1", "0x2"),))
+    found = explain(case(adds(0, 1, 2)), nearest, entry, BACKEND, alternatives=(nearest.differences, CARRY.differences))
+    assert (found.deviation, found.differences) == ("adds-carry", CARRY.differences)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Guest:
     """An instance with the default regions, and words put at the default address."""
 
     def __init__(self, environment=None):
-        self.instance = BACKEND.create(environment or Environment())
+        self.instance = BACKEND.create(environment or Environment(model="max"))
         self.code, self.data = HostMemory(CODE_REGION[1]), HostMemory(DATA_REGION[1])
         self.instance.map(CODE_REGION[0], self.code, 0, CODE_REGION[1], "rx")
         self.instance.map(DATA, self.data, 0, DATA_REGION[1], "rw")
@@ -707,7 +707,7 @@ def integer_words(generator, count):
 
 
 def run_batch(batch, progress=None):
-    instance = BACKEND.create(Environment())
+    instance = BACKEND.create(Environment(model="max"))
     assert isinstance(instance, BatchInstance)
     instance.run_batch(batch, progress or HostMemory(0x1000))
 
@@ -818,3 +818,9 @@ def test_more_translations_than_the_buffer_holds_do_no_harm():
     batch = Batch(code, np.full(cases, 64, np.uint32), CODE_ADDRESS, initial)
     run_batch(batch)
     assert batch.final["x"][:, 3].tolist() == list(range(cases))
+
+
+def test_the_cpu_model_is_that_of_the_environment():
+    ldadd = 0xF8200022  # ldadd x0, x2, [x1]
+    kinds = [Guest(Environment(model=cpu)).run(ldadd, x1=DATA).kind for cpu in ("cortex-a57", "max")]
+    assert kinds == [ExitKind.UNDEFINED, ExitKind.UNTIL]

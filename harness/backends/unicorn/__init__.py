@@ -71,7 +71,7 @@ FIXED: dict[str, int | bool | str] = {
 
 
 class UnicornBackend:
-    """Makes machines with the CPU model MAX."""
+    """Makes machines with the CPU model of the environment where Unicorn has it, and with MAX otherwise."""
 
     name = "unicorn"
 
@@ -88,7 +88,7 @@ class UnicornBackend:
         return Capabilities(
             name=self.name,
             version=installed,
-            description="QEMU 5.0.1's TCG as a library; CPU model MAX at EL0 without an MMU",
+            description="QEMU 5.0.1's TCG as a library; at EL0 without an MMU",
             features=FEATURES,
             exception_levels=(0,),
             page_size=0x1000,

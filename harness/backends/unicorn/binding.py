@@ -24,7 +24,8 @@ LIBRARY_FILES = {"linux": "libunicorn.so.2", "darwin": "libunicorn.2.dylib", "wi
 
 # unicorn.h and arm64.h of Unicorn 2.1
 ARCH_ARM64, MODE_LITTLE_ENDIAN = 2, 0
-CPU_MODEL_MAX = 3
+# Unicorn's numbers of the CPU models that it names as we do; it stands in for every other with MAX.
+CPU_MODELS, CPU_MODEL_MAX = {"cortex-a57": 0, "cortex-a53": 1, "cortex-a72": 2}, 3
 READ, WRITE, EXECUTE = 1, 2, 4
 HOOK_INTERRUPT, HOOK_MEMORY_INVALID, HOOK_EDGE_GENERATED = 1 << 0, 0x3F0, 1 << 15
 READ_UNMAPPED, WRITE_UNMAPPED, FETCH_UNMAPPED, WRITE_PROTECTED, READ_PROTECTED, FETCH_PROTECTED = range(19, 25)
@@ -110,9 +111,9 @@ class _CoprocessorRegister(ctypes.Structure):
 
 
 class Engine:
-    """One ``uc_engine`` with the CPU model MAX. A call that fails for no fault of the guest raises RuntimeError."""
+    """One ``uc_engine``. A call that fails for no fault of the guest raises RuntimeError."""
 
-    def __init__(self, buffer_size_bytes: int) -> None:
+    def __init__(self, buffer_size_bytes: int, cpu_model: int) -> None:
         self.library = load()
         handle = _pointer()
         self.check(self.library.uc_open(ARCH_ARM64, MODE_LITTLE_ENDIAN, ctypes.byref(handle)))
@@ -120,7 +121,7 @@ class Engine:
         self._callbacks: list[Any] = []
         self._value = _u64()
         self._value_pointer = ctypes.byref(self._value)
-        self.control(SET_CPU_MODEL, _int(CPU_MODEL_MAX))
+        self.control(SET_CPU_MODEL, _int(cpu_model))
         self.control(SET_BUFFER_SIZE, ctypes.c_uint32(buffer_size_bytes))
 
     def check(self, error: int) -> None:

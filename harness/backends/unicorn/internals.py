@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from assay64.harness.backends.unicorn.binding import (
+    CPU_MODEL_MAX,
     EXECUTE,
     HOOK_INTERRUPT,
     READ,
@@ -45,7 +46,7 @@ class Places(NamedTuple):
 @lru_cache(maxsize=1)
 def places() -> Places:
     """Find the places with a throwaway engine. Raises BackendUnavailable when this build of Unicorn hides them."""
-    engine = Engine(1 << 20)
+    engine = Engine(1 << 20, CPU_MODEL_MAX)
     memory = HostMemory(0x1000)
 
     def stop(_engine: int, _number: int, _data: int | None) -> None:

@@ -93,7 +93,8 @@ class Machine:
     def __init__(self, environment: Environment) -> None:
         check_system_control(environment)
         places = internals.places()
-        self.engine = engine = binding.Engine(TRANSLATION_BUFFER_BYTES)
+        cpu_model = binding.CPU_MODELS.get(environment.model, binding.CPU_MODEL_MAX)
+        self.engine = engine = binding.Engine(TRANSLATION_BUFFER_BYTES, cpu_model)
         self.mappings = Mappings(engine)
         self.registers = binding.RegisterFile(engine)
         self._given, self._found = self.registers.given.view("<u8"), self.registers.found.view("<u8")
