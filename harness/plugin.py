@@ -61,6 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nightly: takes minutes; left out unless it is selected with -m nightly")
+    config.addinivalue_line("markers", "shared: compares with external data that the environment names")
     config.stash[_context] = Context()
     config.stash[_records] = None
     directory = config.getoption("assay_records")
@@ -84,9 +85,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Let Hypothesis draw for tests of a backend as the options say; no other test is touched."""
     functions: dict[int, Callable[..., object]] = {}
     for item in items:
-        if isinstance(item, pytest.Function) and "assay64_backend" in item.fixturenames:
-            if getattr(item.obj, "is_hypothesis_test", False):
-                functions[id(item.obj)] = item.obj
+        if not isinstance(item, pytest.Function) or "assay64_backend" not in item.fixturenames:
+            continue
+        if getattr(item.obj, "is_hypothesis_test", False):
+            functions[id(item.obj)] = item.obj
     if not functions:
         return
     from hypothesis import HealthCheck, Phase, seed, settings

@@ -84,6 +84,11 @@ class Records(msgspec.Struct, kw_only=True):
     def deviations(self) -> list[CheckRecord]:
         return [check for check in self.checks if check.verdict.kind is VerdictKind.KNOWN_DEVIATION]
 
+    def skipped(self) -> list[TestRecord]:
+        """Tests that a suite skipped before they checked anything: they stand in no column of the table."""
+        checked = {check.test for check in self.checks}
+        return [test for test in self.tests if test.outcome == "skipped" and test.test not in checked]
+
     def errors(self) -> list[TestRecord]:
         return [test for test in self.tests if test.error]
 

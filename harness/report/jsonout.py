@@ -31,6 +31,7 @@ def run_data(records: Records, titles: Mapping[str, str], exit_code: int) -> dic
         "known_deviations": [
             _group(group) | {"title": titles.get(group.cause, "")} for group in grouped(records.deviations())
         ],
+        "skipped": [test.test for test in records.skipped()],
         "errors": [msgspec.to_builtins(test) for test in records.errors()],
     }
 

@@ -64,6 +64,8 @@ def summary(records: Records) -> str:
         parts.append(f"{_number(len(deviations), 'case')} with known deviations")
     if errors := records.errors():
         parts.append(f"{_number(len(errors), 'test')} that could not be run to the end")
+    if skipped := records.skipped():
+        parts.append(f"{_number(len(skipped), 'test')} that the suites skipped")
     if not failures and not errors:
         parts.append("no failures")
     return ", ".join(parts) + f"; seed {records.info.seed}."

@@ -42,11 +42,9 @@ def test_al_and_nv_are_always_taken(backend, condition):
         pytest.param(case(0x547F_FFE0, given(nzcv=0b1011), expect()), id="largest-not-taken-touches-nothing"),
         pytest.param(case("b.eq .", given(Z=1), expect(exit=budget(), pc=CODE), budget=4), id="to-itself"),
         pytest.param(case("b.ne .", given(Z=1, x30=7), expect(), budget=4), id="to-itself-not-taken"),
-        pytest.param(
-            case("1:\nsubs x0, x0, #1\nb.ne 1b", given(x0=5), expect(x0=0, Z=1, C=1)), id="a-loop-ends"
-        ),
+        pytest.param(case("1:\nsubs x0, x0, #1\nb.ne 1b", given(x0=5), expect(x0=0, Z=1, C=1)), id="a-loop-ends"),
     ],
-)  # fmt: skip
+)
 def test_range_and_loops(backend, claim):
     claim.check(backend)
 

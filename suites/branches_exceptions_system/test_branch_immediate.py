@@ -56,8 +56,12 @@ def test_range(backend, word, distance, link):
             id="out-of-the-first-mapped-page",
         ),
         pytest.param(
-            case("bl . + 4", expect(exit=instruction_abort(CODE + 0x1_0000), x30=CODE + 0x1_0000), until=0,
-                 address=CODE + 0xFFFC),
+            case(
+                "bl . + 4",
+                expect(exit=instruction_abort(CODE + 0x1_0000), x30=CODE + 0x1_0000),
+                until=0,
+                address=CODE + 0xFFFC,
+            ),
             id="to-the-unmapped-page-behind",
         ),
         pytest.param(
@@ -65,6 +69,6 @@ def test_range(backend, word, distance, link):
             id="in-the-last-word-before-an-unmapped-page",
         ),
     ],
-)  # fmt: skip
+)
 def test_edges_of_memory(backend, claim):
     claim.check(backend)

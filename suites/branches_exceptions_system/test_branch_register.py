@@ -139,7 +139,7 @@ def test_tag_is_removed_under_top_byte_ignore(backend, claim):
         pytest.param(0xD61F_0001, id="op4-00001"),
         pytest.param(0xD63F_0010, id="blr-with-op4-10000"),
         pytest.param(0xD65F_8000, id="ret-with-op3-100000"),
-        pytest.param(0xD6FF_03E0, id="opc-0111"),
+        pytest.param(0xD6DF_0000, id="opc-0110"),
         pytest.param(0xD7DF_0000, id="opc-1110"),
         pytest.param(0xD69F_03C0, id="eret-with-rn-30"),
         pytest.param(0xD6BF_0000, id="drps-with-rn-0"),

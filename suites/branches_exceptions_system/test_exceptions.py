@@ -26,14 +26,12 @@ def test_brk_returns_to_itself_and_keeps_everything(backend, immediate):
         pytest.param(
             case("mov x0, #1\nbrk #2\nmov x1, #3", expect(exit=brk(2), x0=1, pc=CODE + 4)), id="brk-ends-the-run-there"
         ),
-        pytest.param(
-            case("b . + 8\nsvc #1\nsvc #2", expect(exit=svc(2))), id="svc-that-is-jumped-over"
-        ),
+        pytest.param(case("b . + 8\nsvc #1\nsvc #2", expect(exit=svc(2))), id="svc-that-is-jumped-over"),
         pytest.param(
             case("cmp x0, #0\nb.eq . + 8\nbrk #1\nbrk #2", expect(exit=brk(2), Z=1, C=1)), id="brk-that-is-jumped-over"
         ),
     ],
-)  # fmt: skip
+)
 def test_instructions_around(backend, claim):
     claim.check(backend)
 

@@ -123,7 +123,11 @@ def some_records():
             check(VerdictKind.HANG, "h", cause="B: hang", report="HANG REPORT"),
             check(VerdictKind.KNOWN_DEVIATION, "d", cause="undefined-words"),
         ],
-        tests=[TestRecord(test="t", outcome="failed", error="line 1\nValueError: boom")],
+        tests=[
+            TestRecord(test="t", outcome="failed", error="line 1\nValueError: boom"),
+            TestRecord(test="t", outcome="skipped"),
+            TestRecord(test="checks nothing", outcome="skipped"),
+        ],
     )
 
 
@@ -161,7 +165,7 @@ def test_run_report_names_everything_once():
         "  unicorn   undefined-words   (1 case)   its title\n    assay64 replay 'd' --backend unicorn",
         "unicorn: the known deviation old-one did not occur: perhaps fixed",
         "8 cases, 3 failures with 2 causes, 1 case with known deviations, ",
-        "1 test that could not be run to the end; seed 7.",
+        "1 test that could not be run to the end, 1 test that the suites skipped; seed 7.",
     ):
         assert text.count(part) == 1, part
     assert "LONG REPORT" not in text
@@ -184,7 +188,8 @@ def test_records_survive_the_disk_and_a_killed_writer(tmp_path):
             for one in part:
                 lines.append(one)
     with Lines(tmp_path / "tests.jsonl") as lines:
-        lines.append(written.tests[0])
+        for test in written.tests:
+            lines.append(test)
     with (tmp_path / "checks-gw1.jsonl").open("ab") as file:
         file.write(b'{"test": "half a li')
     found = record.read(tmp_path)

@@ -43,6 +43,7 @@ def _control(kind: int, arguments: int) -> int:
 
 USE_EXITS, SET_EXITS = _control(4, 1), _control(6, 2)
 SET_CPU_MODEL, REMOVE_CACHE = _control(7, 1), _control(9, 2)
+FLUSH_CACHE = _control(10, 0)
 SET_TLB_TYPE, SET_BUFFER_SIZE = _control(12, 1), _control(13, 1)
 TLB_VIRTUAL = 1
 

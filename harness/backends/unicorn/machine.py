@@ -195,12 +195,22 @@ class Machine:
         if self.pc in self.breakpoints:
             return Ended(_BREAKPOINT, 0)
         self._prepare_exits(until)
-        executed = 0
+        executed = stuck = 0
         while not self._stop_requested:
+            before = self.pc
             ended = self._start(budget - executed, until)
             executed += ended.executed
             if ended.exit.kind is not ExitKind.NONE:
                 return Ended(ended.exit, executed)
+            stuck = stuck + 1 if ended.executed == 0 and self.pc == before else 0
+            if stuck:
+                # An empty translation is left where an earlier run ended in front of an unmapped page. Removing the
+                # range does not reach it.
+                self.engine.control(binding.FLUSH_CACHE)
+            if stuck > 2:
+                raise RuntimeError(
+                    f"unicorn: it returns at {before:#x} without executing anything and without a reason"
+                )
         return Ended(_STOPPED, executed)
 
     def _prepare_exits(self, until: int | None) -> None:
