@@ -20,7 +20,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from assay64.harness.cases.capabilities import Capabilities
-from assay64.harness.cases.case import Case
+from assay64.harness.cases.case import Case, Environment
 from assay64.harness.cases.outcome import Difference, ExitKind, Verdict, VerdictKind
 from assay64.harness.errors import UsageError
 from assay64.harness.judge.execute import action_name
@@ -56,6 +56,8 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     differing field; ``expected_exit`` and ``got_exit``, one or several, are kinds of exits, or globs of their whole
     text (``data_abort * (alignment)``), for exits that differ (and then ``exit`` must be among the fields).
 
+    ``environment`` restricts the entry to cases whose environment has these values.
+
     ``reason`` says what the backend does and why; ``evidence`` is a replay token that shows it; ``link`` leads to the
     backend's own report. ``versions`` limits it to versions of the backend (``>=6.4,<6.8``); after ``expires`` it
     explains nothing.
@@ -75,6 +77,7 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     got_exit: str | tuple[str, ...] = ()
     link: str = ""
     versions: str = ""
+    environment: dict[str, int | bool | str] = {}
     expires: datetime.date | None = None
 
     def __post_init__(self) -> None:
@@ -85,6 +88,8 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("it needs instructions, words or cases: what is it about?")
         if self.verdict not in EXPLAINED:
             raise ValueError(f"verdict {self.verdict!r} is none of {', '.join(EXPLAINED)}")
+        if unknown := set(self.environment) - set(Environment.__struct_fields__):
+            raise ValueError(f"environment has no {', '.join(sorted(unknown))}")
         if (self.verdict == "mismatch") != bool(self.fields):
             raise ValueError("a mismatch needs fields (which may differ), a crash or a hang has none")
         for text in (*_several(self.expected_exit), *_several(self.got_exit)):
@@ -212,6 +217,8 @@ def _is_exit(text: str, wanted: tuple[str, ...]) -> bool:
 
 
 def _is_about(entry: Deviation, case: Case, word: int | None) -> bool:
+    if any(getattr(case.environment, name) != value for name, value in entry.environment.items()):
+        return False
     if entry.cases:
         return any(fnmatchcase(case.name, glob) for glob in entry.cases)
     if entry.actions:

@@ -121,6 +121,7 @@ class GoldenPE:
     address_unknown: bool = False
     executed: int = 0
     _next: Bits | None = None
+    _tag: int = 0
     _decoded: Decoded | None = None
     _destinations_unknown: bool = False
 
@@ -269,7 +270,13 @@ class GoldenPE:
                 raise DataAbort(bits(64, 0), FaultKind.TRANSLATION, write)
             self.all_memory_unknown |= write
             return None
-        return self._untagged(int(address))
+        where = self._untagged(int(address))
+        self._tag = int(address) - where
+        return where
+
+    def _abort(self, address: int, fault: FaultKind, accdesc: AccessDescriptor) -> DataAbort:
+        """The abort of the access in progress at ``address``: FAR holds the address with its tag, ignored or not."""
+        return DataAbort(bits(64, address + self._tag & _MASK64), fault, accdesc.write)
 
     def _untagged(self, address: int) -> int:
         if not self.controls.top_byte_ignore:
@@ -313,7 +320,7 @@ class GoldenPE:
         ``value`` is what a store may have written in part.
         """
         if self._misaligned(where, size, accdesc):
-            raise DataAbort(bits(64, where), FaultKind.ALIGNMENT, accdesc.write)
+            raise self._abort(where, FaultKind.ALIGNMENT, accdesc)
         if (found := self._fault(where, size, accdesc)) is not None:
             address, fault = found
             if address != where:
@@ -322,10 +329,10 @@ class GoldenPE:
                     self._write(where, first, value[8 * first - 1 : 0])
                 if self._choose("FAULT_ADDRESS") is Constraint.FALSE:
                     address = where
-            raise DataAbort(bits(64, address), fault, accdesc.write)
+            raise self._abort(address, fault, accdesc)
         page = self.space.page(where)
         if page is not None and page.device and where % size:
-            raise DataAbort(bits(64, where), FaultKind.ALIGNMENT, accdesc.write)
+            raise self._abort(where, FaultKind.ALIGNMENT, accdesc)
 
     # --- control flow
 
