@@ -14,6 +14,9 @@ class UsageError(AssayError):
 
 
 class BackendUnavailable(AssayError):
-    """A backend that was asked for by name cannot run here; the text says what is missing and how to get it. Exit code 3."""
+    """A backend that was asked for by name cannot run here; the text says what is missing and how to get it.
+
+    Exit code 3.
+    """
 
     exit_code = 3

@@ -202,9 +202,9 @@ def locate(name: str) -> tuple[str, str, int | str | None, int]:
             return "system", name, None, (1 << PSTATE_FIELDS[name][1]) - 1
         case _:
             pass
+    others = (*(field for field in PSTATE_FIELDS if field != "nzcv"), *THREAD, *PAC_KEYS, "event_register")
     raise UsageError(
-        f"no register is called {name!r}: there are x0-x30, sp, pc, nzcv, v0-v31, fpcr, fpsr, "
-        f"{', '.join([f for f in PSTATE_FIELDS if f != 'nzcv'])}, {', '.join(THREAD)}, {', '.join(PAC_KEYS)}, event_register"
+        f"no register is called {name!r}: there are x0-x30, sp, pc, nzcv, v0-v31, fpcr, fpsr, {', '.join(others)}"
     )
 
 

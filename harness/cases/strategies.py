@@ -17,7 +17,7 @@ from assay64.reference.encoding.pattern import Pattern
 
 
 def integers64() -> st.SearchStrategy[int]:
-    """64-bit values: anything, small ones of both signs, and the sign boundaries of every size with their neighbours."""
+    """64-bit values: anything, small ones of both signs, single bits, and the sign boundaries of every size."""
     edges = [
         edge + near & MASK64
         for bit in (7, 8, 15, 16, 31, 32, 63)

@@ -1,7 +1,7 @@
 """A fault planted in the specification is found by ``assay64 run``, shrunk to one instruction, and its token replays.
 
-The faulty specification is a copy in a folder of its own; judged by it, a right backend looks wrong. What is shown is the path from
-a difference to a reproducer, on the real command line.
+The faulty specification is a copy in a folder of its own; judged by it, a right backend looks wrong. What is shown is
+the path from a difference to a reproducer, on the real command line.
 """
 
 from __future__ import annotations
