@@ -131,6 +131,9 @@ class BackendUnderTest:
         if verdict.deviation in self._shrunk:
             return plain
         self._shrunk.add(verdict.deviation)
+        if verdict.indistinct:
+            singles = [Case(code=(word,), environment=plain.environment) for word in plain.code]
+            return next((one for one in singles if self.judge.judge(one, self.name).indistinct), plain)
         if self.judge.judge(plain, self.name).deviation != verdict.deviation:
             return plain
         smaller = self.judge.shrink(plain, verdict, self.name, SHRINK_BUDGET[verdict.kind])

@@ -28,7 +28,12 @@ from assay64.harness.judge.instructions import instruction, only_word
 
 FOLDER = Path(__file__).parent / "deviations"
 REQUIRED = ("id", "title", "reason", "evidence")
-EXPLAINED = {"mismatch": VerdictKind.MISMATCH, "crash": VerdictKind.CRASH, "hang": VerdictKind.HANG}
+EXPLAINED = {
+    "mismatch": VerdictKind.MISMATCH,
+    "crash": VerdictKind.CRASH,
+    "hang": VerdictKind.HANG,
+    "indistinct": VerdictKind.MATCH,
+}
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,9 +57,10 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``cases``. With ``actions`` (``schedule``) it is about scripts that have one of these actions and such an
     instruction anywhere in their code.
 
-    The failure is a ``verdict`` of mismatch, crash or hang. For a mismatch ``fields`` are globs that must cover every
-    differing field; ``expected_exit`` and ``got_exit``, one or several, are kinds of exits, or globs of their whole
-    text (``data_abort * (alignment)``), for exits that differ (and then ``exit`` must be among the fields).
+    The failure is a ``verdict`` of mismatch, crash or hang, or a match that is ``indistinct`` (the backend cannot tell
+    UNDEFINED from "not implemented"). For a mismatch ``fields`` are globs that must cover every differing field;
+    ``expected_exit`` and ``got_exit``, one or several, are kinds of exits, or globs of their whole text (``data_abort *
+    (alignment)``), for exits that differ (and then ``exit`` must be among the fields).
 
     ``environment`` restricts the entry to cases whose environment has these values.
 
@@ -91,7 +97,7 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if unknown := set(self.environment) - set(Environment.__struct_fields__):
             raise ValueError(f"environment has no {', '.join(sorted(unknown))}")
         if (self.verdict == "mismatch") != bool(self.fields):
-            raise ValueError("a mismatch needs fields (which may differ), a crash or a hang has none")
+            raise ValueError("a mismatch needs fields (which may differ), every other verdict has none")
         for text in (*_several(self.expected_exit), *_several(self.got_exit)):
             if text.split(" ")[0] not in list(ExitKind):
                 raise ValueError(f"no exit is called {text!r}; there are {', '.join(ExitKind)}")
@@ -176,7 +182,7 @@ def explain(
     are the differences against every permitted outcome: an entry may start from another than the nearest. An entry
     that has expired is named in the verdict's detail and explains nothing.
     """
-    if verdict.kind not in EXPLAINED.values():
+    if verdict.kind not in EXPLAINED.values() or (verdict.kind is VerdictKind.MATCH and not verdict.indistinct):
         return verdict
     word = only_word(case) if word is None else word
     against = dict.fromkeys((verdict.differences, *alternatives))
@@ -194,7 +200,11 @@ def explain(
 
 
 def _describes(entry: Deviation, case: Case, word: int | None, verdict: Verdict) -> bool:
-    if EXPLAINED[entry.verdict] is not verdict.kind or not _is_about(entry, case, word):
+    if EXPLAINED[entry.verdict] is not verdict.kind:
+        return False
+    if verdict.kind is VerdictKind.MATCH:
+        return True  # it is about the exit, whatever the instruction
+    if not _is_about(entry, case, word):
         return False
     if verdict.kind is not VerdictKind.MISMATCH:
         return True

@@ -153,11 +153,11 @@ class Judge:
 
     def _explained(self, case: Case, verdict: Verdict, against: tuple[Differences, ...], backend: str) -> Verdict:
         entries = self.deviations(backend)
-        if verdict.kind not in FAILURES or not entries:
+        if not (verdict.kind in FAILURES or verdict.indistinct) or not entries:
             return verdict
         capabilities = self.capabilities(backend)
         found = known.explain(case, verdict, entries, capabilities, alternatives=against)
-        if found.kind is VerdictKind.KNOWN_DEVIATION or only_word(case) is not None:
+        if found.kind is not verdict.kind or verdict.kind is VerdictKind.MATCH or only_word(case) is not None:
             return found
         # What a suite expects holds for the whole case; where it begins to go wrong the reference knows.
         plain = msgspec.structs.replace(case, permitted=None)

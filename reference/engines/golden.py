@@ -122,8 +122,11 @@ class GoldenPE:
     executed: int = 0
     _next: Bits | None = None
     _tag: int = 0
+    _accessed: int = 0
     _decoded: Decoded | None = None
     _destinations_unknown: bool = False
+    _base_unknown: bool = False
+    _stored: tuple[int, int] | None = None
 
     # --- registers
 
@@ -176,6 +179,7 @@ class GoldenPE:
             return
         self._check(where, size, accdesc, value)
         self._write(where, size, value)
+        self._stored = where, size
 
     def _write(self, where: int, size: int, value: Bits) -> None:
         known = value.value if isinstance(value, Constant | Unknown) else int(value)
@@ -199,6 +203,12 @@ class GoldenPE:
                 del self.space.reservations[owner]
 
     def store_exclusive(self, address: Bits, size: int, accdesc: AccessDescriptor, value: Bits) -> Bits:
+        if isinstance(address, Unknown) and self._reservation_for(0, 0) is _Held.NONE:
+            # An open monitor does not pass, whatever the address; only its abort may come first.
+            if self._choose("EXCLUSIVE_ABORT") is Constraint.FALSE:
+                return bits(1, 1)
+            self.address_unknown = True
+            raise DataAbort(bits(64, 0), FaultKind.TRANSLATION, write=True)
         where = self._address(address, write=True)
         if where is None:
             self.clear_exclusive()
@@ -240,9 +250,10 @@ class GoldenPE:
             self._forget_bytes(held.address, held.size)
         return self.unknown(1)
 
-    def _forget_bytes(self, where: int, size: int) -> None:
+    def _forget_bytes(self, where: int, size: int, *, writable: bool = False) -> None:
         for position in range(size):
-            if self.space.page(where + position & _MASK64) is not None:
+            page = self.space.page(where + position & _MASK64)
+            if page is not None and (page.write or not writable):
                 self.space.unknown.add(self.space.location(where + position & _MASK64))
 
     def clear_exclusive(self) -> None:
@@ -271,7 +282,7 @@ class GoldenPE:
             self.all_memory_unknown |= write
             return None
         where = self._untagged(int(address))
-        self._tag = int(address) - where
+        self._tag, self._accessed = int(address) - where, where
         return where
 
     def _abort(self, address: int, fault: FaultKind, accdesc: AccessDescriptor) -> DataAbort:
@@ -323,16 +334,24 @@ class GoldenPE:
             raise self._abort(where, FaultKind.ALIGNMENT, accdesc)
         if (found := self._fault(where, size, accdesc)) is not None:
             address, fault = found
-            if address != where:
-                if value is not None and self._choose("PARTIAL_STORE") is Constraint.TRUE:
-                    first = address - where & _MASK64
-                    self._write(where, first, value[8 * first - 1 : 0])
-                if self._choose("FAULT_ADDRESS") is Constraint.FALSE:
-                    address = where
+            if value is not None:
+                self._store_part(where, size, accdesc, value)
+            if address != where and self._choose("FAULT_ADDRESS") is Constraint.FALSE:
+                address = where
             raise self._abort(address, fault, accdesc)
         page = self.space.page(where)
         if page is not None and page.device and where % size:
             raise self._abort(where, FaultKind.ALIGNMENT, accdesc)
+
+    def _store_part(self, where: int, size: int, accdesc: AccessDescriptor, value: Bits) -> None:
+        """A store that aborts on one of the pages that it touches may have written the bytes on the other."""
+        first = PAGE_SIZE - (where & PAGE_SIZE - 1)
+        if first >= size:
+            return
+        second = where + first & _MASK64
+        for start, low, count in ((where, 0, first), (second, first, size - first)):
+            if self._fault(start, count, accdesc) is None and self._choose("PARTIAL_STORE") is Constraint.TRUE:
+                self._write(start, count, value[8 * (low + count) - 1 : 8 * low])
 
     # --- control flow
 
@@ -356,7 +375,9 @@ class GoldenPE:
         return feature in self.model.features
 
     def choose(self, name: str, constraints: tuple[Constraint, ...]) -> Constraint:
-        return self.chooser.choose(name, constraints)
+        constraint = self.chooser.choose(name, constraints)
+        self._base_unknown |= (name, constraint) == ("WBOVERLAPLD", Constraint.UNKNOWN)
+        return constraint
 
     def _choose(self, name: str) -> Constraint:
         return self.chooser.choose(name, PERMITTED_BY_ENGINE[name])
@@ -408,7 +429,8 @@ class GoldenPE:
         decoded = decode(word)
         if decoded is None:
             raise Undefined
-        self._destinations_unknown = False
+        self._destinations_unknown = self._base_unknown = False
+        self._stored = None
         if decoded.violations:
             # A should-be bit is wrong: UNDEFINED, a NOP, executed all the same, or its destinations UNKNOWN.
             match self.chooser.choose("SHOULDBE", PERMITTED["SHOULDBE"]):
@@ -429,16 +451,28 @@ class GoldenPE:
             self._destinations_unknown = False
 
     def _abandon(self, decoded: Decoded, abort: DataAbort) -> None:
-        """A load of two registers that aborts leaves its destinations UNKNOWN, but for its base (Arm ARM D1.3,
-        data-aborted).
-        """
-        operands = decoded.operands
-        if abort.write or "Rt2" not in operands or abort.fault is FaultKind.ALIGNMENT:
-            return
-        for name in ("Rt", "Rt2"):
-            number = int(operands[name])
-            if number != 31 and number != int(operands["Rn"]):
-                self.registers["R"][number] = self._maybe(self.registers["R"][number])
+        """What an instruction that aborts leaves UNKNOWN: the rest is as if it had not been executed.
 
-    def _maybe(self, value: Bits) -> Bits:
-        return self.unknown(value.width) if self.chooser.keeps_unknown else value
+        A load of two registers: its destinations, but for the base. A store of two registers, whose accesses are not
+        ordered: the memory of the one that does not abort. A load whose write-back overlaps its destination, and whose
+        base may become UNKNOWN: that base.
+        """
+        if not self.chooser.keeps_unknown:
+            return
+        operands = {name: int(value) for name, value in decoded.operands.items()}
+        if self._base_unknown:
+            self.write("XSP", decoded.operands["Rn"], self.unknown(64))
+        if "Rt2" not in operands or abort.fault is FaultKind.ALIGNMENT:
+            return
+        if not abort.write:
+            for number in {operands["Rt"], operands["Rt2"]} - {31, operands["Rn"]}:
+                self.registers["R"][number] = self.unknown(64)
+        elif "Rs" not in operands:
+            self._forget_other_half(decoded, abort)
+
+    def _forget_other_half(self, decoded: Decoded, abort: DataAbort) -> None:
+        size = 8 if int(decoded.operands["opc"]) >> 1 else 4
+        if self._stored is not None:
+            self._forget_bytes(*self._stored)
+        else:
+            self._forget_bytes(self._accessed + size & _MASK64, size, writable=True)

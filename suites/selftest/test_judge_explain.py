@@ -280,3 +280,13 @@ def test_failures_are_grouped_by_cause_with_the_smallest_case():
     ]
     assert (groups[0].first_seed, groups[0].case.code) == ("a", (adds(5, 1, 2),))
     assert groups[1].case.code == (adds(0, 1, 2) | 1 << 30,)
+
+
+def test_an_indistinct_match_is_a_known_deviation_where_an_entry_says_so(entries):
+    entry = entries(
+        '[[deviation]]\nid = "d"\ntitle = "t"\nreason = "r"\nevidence = "e"\ninstructions = ["*"]\nverdict = "indistinct"\n'
+    )
+    indistinct = Verdict(kind=VerdictKind.MATCH, indistinct=True)
+    found = explain(case(UNALLOCATED), indistinct, entry, BACKEND)
+    assert (found.kind, found.deviation) == (VerdictKind.KNOWN_DEVIATION, "d")
+    assert explain(case(UNALLOCATED), Verdict(kind=VerdictKind.MATCH), entry, BACKEND).kind is VerdictKind.MATCH

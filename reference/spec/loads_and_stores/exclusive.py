@@ -52,9 +52,10 @@ def load_exclusive_pair(sz, o0, Rt2, Rn, Rt):
     accdesc = CreateAccDescExLDST(MemOp.LOAD, bool(o0), True)
     data = Mem[BaseAddress(Rn), elsize // 4, accdesc]
     if rt_unknown:
-        data = UNKNOWN(2 * elsize)
-    X[Rt, elsize] = data[elsize - 1 : 0]
-    X[Rt2, elsize] = data[2 * elsize - 1 : elsize]
+        X[Rt, 64] = UNKNOWN(64)
+    else:
+        X[Rt, elsize] = data[elsize - 1 : 0]
+        X[Rt2, elsize] = data[2 * elsize - 1 : elsize]
 
 
 @insn("1 sz 001000 0 0 1 Rs:5 o0 Rt2:5 Rn:5 Rt:5", "o0: STXP STLXP")
