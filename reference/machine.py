@@ -16,7 +16,8 @@ import threading
 from dataclasses import dataclass
 
 from assay64.reference.bits import bits
-from assay64.reference.engines.golden import Chooser, Controls, GoldenPE, ModelChooser
+from assay64.reference.engines.accesses import Chooser, Controls, ModelChooser
+from assay64.reference.engines.golden import GoldenPE
 from assay64.reference.memory import AddressSpace
 from assay64.reference.models import Model, model
 from assay64.reference.pseudocode.exceptions import ArchitecturalException
@@ -53,7 +54,10 @@ class Machine:
         self.space = AddressSpace()
         controls = controls or Controls(SCTLR_EL1=DEFAULT_SCTLR)
         chooser = chooser or ModelChooser(chosen)
-        self.elements = [GoldenPE(self.space, chosen, controls, chooser, number) for number in range(elements)]
+        self.elements = [
+            GoldenPE(space=self.space, model=chosen, controls=controls, chooser=chooser, number=number)
+            for number in range(elements)
+        ]
         for element in self.elements:
             element.observers = self.elements
         self.breakpoints = set[int]()

@@ -12,7 +12,8 @@ from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
 from assay64.harness.cases.state import PSTATE_FIELDS, THREAD
 from assay64.reference import Machine, model_names
 from assay64.reference.bits import Bits, Constant, UnknownDecision, unknown_mask
-from assay64.reference.engines.golden import Chooser, Controls, GoldenPE
+from assay64.reference.engines.accesses import Chooser, Controls
+from assay64.reference.engines.golden import GoldenPE
 from assay64.reference.pseudocode import exceptions as arm
 
 _MASK64 = (1 << 64) - 1

@@ -11,7 +11,8 @@ from assay64.harness.cases.random_cases import Generator
 from assay64.reference import definitions, model
 from assay64.reference.bits import Bits, bits
 from assay64.reference.encoding import Definition, decode
-from assay64.reference.engines.golden import Controls, GoldenPE
+from assay64.reference.engines.accesses import Controls
+from assay64.reference.engines.golden import GoldenPE
 from assay64.reference.engines.outcomes import PathChooser
 from assay64.reference.engines.tracing import BudgetExceeded, Trace, execute, trace
 from assay64.reference.machine import DEFAULT_SCTLR
@@ -46,7 +47,7 @@ def _result(word: int, seed: int, traced: Trace | None) -> tuple[object, ...]:
     space = AddressSpace()
     space.map(DATA, memoryview(memory), 0, len(memory), "rw")
     chooser = PathChooser(tuple(rng.randrange(2) for _ in range(4)))
-    pe = GoldenPE(space, CPU, Controls(DEFAULT_SCTLR), chooser)
+    pe = GoldenPE(space=space, model=CPU, controls=Controls(DEFAULT_SCTLR), chooser=chooser)
     for number in range(31):
         near = DATA + 0x1000 + rng.randrange(-512, 512)
         pe.registers["R"][number] = bits(64, rng.choice((near, near & ~15, rng.getrandbits(64), rng.getrandbits(4))))
