@@ -57,6 +57,17 @@ def instruction(word: int) -> Instruction:
     return Instruction(word, mnemonic, title, definition.title, definition.name, definition.source, registers)
 
 
+@lru_cache(maxsize=16384)
+def is_undefined(word: int, model: str) -> bool:
+    """Whether ``word`` is UNDEFINED at EL0 on that CPU model, whatever the state."""
+    reference: Any = importlib.import_module("assay64.reference")
+    allocation: Any = importlib.import_module("assay64.reference.engines.allocation")
+    if model not in reference.model_names():
+        return False
+    answer = allocation.allocation(word, reference.model(model))
+    return answer.name == "UNALLOCATED" or reference.decode(word).definition.name in allocation.UNDEFINED_AT_EL0
+
+
 def only_word(case: Case) -> int | None:
     """The word of a case that has just one besides NOPs, else None."""
     words = [word for word in case.code if word != NOP]

@@ -154,6 +154,16 @@ def test_declined_is_undefined_where_that_is_permitted_and_unsupported_elsewhere
     assert only_difference(undefined, got=outcome(ExitKind.DECLINED, x5=6, **at_start)).field == "x5"
 
 
+def test_declining_a_word_that_is_undefined_hides_no_wrong_course():
+    astray = outcome(ExitKind.DECLINED, pc=CASE.code_address + 0x100)  # zeros, which are UDF
+    assert only_exit_of(judge(outcome(), got=astray)) == ("until", "undefined")
+
+
+def only_exit_of(verdict: Verdict) -> tuple[str, str]:
+    assert verdict.kind is VerdictKind.MISMATCH
+    return next((d.expected, d.got) for d in verdict.differences if d.field == "exit")
+
+
 def test_unpredictable_is_undefined_only_where_arm_leaves_a_choice():
     at_start = {"pc": CASE.code_address}
     unpredictable = outcome(ExitKind.UNPREDICTABLE, **at_start)

@@ -284,7 +284,8 @@ def test_failures_are_grouped_by_cause_with_the_smallest_case():
 
 def test_an_indistinct_match_is_a_known_deviation_where_an_entry_says_so(entries):
     entry = entries(
-        '[[deviation]]\nid = "d"\ntitle = "t"\nreason = "r"\nevidence = "e"\ninstructions = ["*"]\nverdict = "indistinct"\n'
+        '[[deviation]]\nid = "d"\ntitle = "t"\nreason = "r"\nevidence = "e"\n'
+        'instructions = ["*"]\nverdict = "indistinct"\n'
     )
     indistinct = Verdict(kind=VerdictKind.MATCH, indistinct=True)
     found = explain(case(UNALLOCATED), indistinct, entry, BACKEND)
