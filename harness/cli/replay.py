@@ -43,8 +43,12 @@ def replay(
                     continue
                 if is_failure(verdict):
                     typer.echo(failure_report(case, verdict, backend=name, token=token))
+                elif verdict.deviation:
+                    entry = next(one for one in judge.deviations(name) if one.id == verdict.deviation)
+                    known = f"{entry.id}: {entry.title}. {entry.reason.strip()}"
+                    typer.echo(failure_report(case, verdict, backend=name, token=token, known=known))
                 else:
-                    detail = f": {verdict.deviation or verdict.detail}" if verdict.deviation or verdict.detail else ""
+                    detail = f": {verdict.detail}" if verdict.detail else ""
                     typer.echo(f"{name}: {verdict.kind}{detail}   {token}")
     if as_json:
         print_json(data)

@@ -48,15 +48,18 @@ def failure_report(
     token: str,
     seed: str = "",
     before_shrinking: Case | None = None,
+    known: str = "",
 ) -> str:
     """The report of ``verdict`` on ``case``, in the terminal's width of 80 to 120 characters, without a final newline.
 
     ``before_shrinking`` is the case that failed first, when ``case`` was shrunk from it. ``seed`` is what the run was
-    started with.
+    started with. ``known`` is why a known deviation deviates.
     """
     described = [describe(word, case.code_address + 4 * index) for index, word in enumerate(case.code)]
-    lines = [*_heading(case, described), *_given(case)]
+    lines = [*_heading(case, described, "KNOWN" if known else "FAIL"), *_given(case)]
     lines += _differences(case, verdict, backend) if verdict.differences else [_line(verdict.kind, verdict.detail)]
+    if known:
+        lines += [_line("known" if index == 0 else "", part) for index, part in enumerate(textwrap.wrap(known, 96))]
     if verdict.differences and verdict.detail:
         lines.append(_line("detail", verdict.detail))
     sources = dict.fromkeys(one.source for one in described if one.source)
@@ -91,13 +94,13 @@ def flags_text(value: int) -> str:
     return "".join(letter if value & bit else "." for bit, letter in zip((8, 4, 2, 1), "NZCV", strict=True))
 
 
-def _heading(case: Case, described: list[Described]) -> Iterator[str]:
+def _heading(case: Case, described: list[Described], word: str) -> Iterator[str]:
     name = f"   {case.name}" if case.name else ""
     if len(described) == 1:
         (one,) = described
-        yield f"FAIL {one.text}   {one.word:#010x}   {one.title}{name}"
+        yield f"{word} {one.text}   {one.word:#010x}   {one.title}{name}"
         return
-    yield f"FAIL {len(described)} instructions{name}"
+    yield f"{word} {len(described)} instructions{name}"
     width = max((len(one.text) for one in described), default=0)
     for index, one in enumerate(described):
         address = case.code_address + 4 * index

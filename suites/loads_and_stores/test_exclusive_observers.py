@@ -64,12 +64,12 @@ def code(first: str, second: str) -> tuple[str, int]:
 )
 def test_store_by_another_observer_makes_the_store_exclusive_fail(backend, store, written):
     text, second = code("ldxr x0, [x1]\nstxr w2, x3, [x1]", store)
-    observer = {"x6": OLD} if "x6" in store else {}
+    observer = expect(x6=OLD) if "x6" in store else expect()
     case(
         text,
         given(x1=BASE, x3=NEW, memory={BASE: OLD}),
         given(x1=BASE, x4=OTHER, x5=OLD, pc=second),
-        on_each_vcpu(expect(x0=OLD, x2=1, exits=BOTH_END, memory=written), expect(**observer)),
+        on_each_vcpu(expect(x0=OLD, x2=1, exits=BOTH_END, memory=written), observer),
         actions=BETWEEN,
     ).check(backend)
 
