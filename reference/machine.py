@@ -92,15 +92,14 @@ class Machine:
         """Execute until an exception, before the instruction at ``until`` or at a breakpoint, or for ``budget``
         instructions.
 
-        A breakpoint at the first instruction does not stop a run: so a run goes on from where it stopped.
+        A breakpoint at the first instruction stops at once: clear it, or step over it, to go on.
         """
         pe = self.elements[element]
         self._stop.clear()
-        first = True
         while True:
             if pe.pc == until:
                 return Stop("until")
-            if pe.pc in self.breakpoints and not first:
+            if pe.pc in self.breakpoints:
                 return Stop("breakpoint")
             if budget <= 0:
                 return Stop("budget")
@@ -111,11 +110,14 @@ class Machine:
             except ArchitecturalException as exception:
                 return Stop("exception", exception)
             budget -= 1
-            first = False
 
     def step(self, *, element: int = 0) -> Stop:
-        """Execute one instruction."""
-        return self.run(1, element=element)
+        """Execute one instruction, breakpoint or not: stop ``budget``, or the exception that it took."""
+        try:
+            self.elements[element].step()
+        except ArchitecturalException as exception:
+            return Stop("exception", exception)
+        return Stop("budget")
 
     def stop(self) -> None:
         """From another thread: make a run return before its next instruction."""
