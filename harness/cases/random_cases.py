@@ -33,6 +33,8 @@ from assay64.reference.encoding.table import Allocation
 from assay64.reference.engines.allocation import UNDEFINED_AT_EL0, allocation, is_unpredictable
 
 BUDGET = 24
+# A store-exclusive may always fail, and one that does not match its load-exclusive leaves UNKNOWN values.
+SEVERAL_OUTCOMES = frozenset({"store_exclusive", "store_exclusive_pair"})
 DATA, DATA_SIZE = DATA_REGION
 _BRANCH_OFFSETS = frozenset({"imm14", "imm19", "imm26"})
 _REGISTERS = frozenset({"Rd", "Rn", "Rm", "Ra", "Rt", "Rt2", "Rs"})
@@ -141,6 +143,9 @@ class Generator:
     def ends_sequence(self, word: int) -> bool:
         """Whether ``word`` ends a random sequence: it may have several outcomes, or none but an exception."""
         cpu = model(self.cpu)
+        decoded = decode(word)
+        if decoded is not None and decoded.definition.name in SEVERAL_OUTCOMES:
+            return True
         return allocation(word, cpu) is not Allocation.ALLOCATED or is_unpredictable(word, cpu)
 
     def word(self, rng: random.Random) -> int:
