@@ -246,18 +246,25 @@ def _print(records: Records, log: Path, code: int, *, as_json: bool, whole: bool
     if as_json:
         print_json(run_data(records, titles, int(failed)))
         return
-    typer.echo(run_report(records, titles, _unused(records, ran) if whole else ()))
+    typer.echo(run_report(records, titles, _fixed(records, ran) if whole else ()))
     if code not in (PASSED, FAILED):
         tail = log.read_text("utf-8", "replace").splitlines()[-LOG_LINES_SHOWN:]
         typer.echo("\n".join([f"pytest ended early (exit code {code}):", *(f"  {line}" for line in tail)]))
 
 
-def _unused(records: Records, ran: Iterable[BackendInfo]) -> list[tuple[str, str]]:
+def _fixed(records: Records, ran: Iterable[BackendInfo]) -> list[tuple[str, str]]:
+    """(backend, identifier) of the known deviations that no case met, and that their own evidence does not show."""
+    from assay64.harness.cases.tokens import from_token
     from assay64.harness.judge import deviations
+    from assay64.harness.judge.judge import Judge
 
     found: list[tuple[str, str]] = []
-    for one in ran:
-        occurred = {check.cause for check in records.deviations() if check.backend == one.name}
-        entries = deviations.unused(deviations.for_backend(one.name), occurred, one.version)
-        found += [(one.name, entry.id) for entry in entries]
+    with Judge() as judge:
+        for one in ran:
+            occurred = {check.cause for check in records.deviations() if check.backend == one.name}
+            found += [
+                (one.name, entry.id)
+                for entry in deviations.unused(deviations.for_backend(one.name), occurred, one.version)
+                if deviations.stale_evidence(entry, from_token, lambda case, name=one.name: judge.judge(case, name))
+            ]
     return found

@@ -35,11 +35,11 @@ def grouped(checks: Iterable[CheckRecord]) -> list[Group]:
     return sorted(groups, key=lambda group: (-group.count, group.backend, group.cause))
 
 
-def run_report(records: Records, titles: Mapping[str, str], unused: Iterable[tuple[str, str]] = ()) -> str:
+def run_report(records: Records, titles: Mapping[str, str], fixed: Iterable[tuple[str, str]] = ()) -> str:
     """The whole report.
 
-    ``titles`` says what the known deviations are about, by identifier. ``unused`` are (backend, identifier) of known
-    deviations that did not occur although everything ran.
+    ``titles`` says what the known deviations are about, by identifier. ``fixed`` are (backend, identifier) of known
+    deviations that nothing shows any more.
     """
     sections = [
         "\n".join(_header(records)),
@@ -48,7 +48,7 @@ def run_report(records: Records, titles: Mapping[str, str], unused: Iterable[tup
         *_failures(records),
         *_errors(records),
         "\n".join(_deviations(records, titles)),
-        "\n".join(f"{backend}: the known deviation {name} did not occur: perhaps fixed" for backend, name in unused),
+        "\n".join(f"{backend}: the known deviation {name} does not occur any more: fixed?" for backend, name in fixed),
         summary(records),
     ]
     return "\n\n".join(section for section in sections if section)

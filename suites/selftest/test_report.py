@@ -163,7 +163,7 @@ def test_run_report_names_everything_once():
         "HANG REPORT",
         "ValueError: boom",
         "  unicorn   undefined-words   (1 case)   its title\n    assay64 replay 'd' --backend unicorn",
-        "unicorn: the known deviation old-one did not occur: perhaps fixed",
+        "unicorn: the known deviation old-one does not occur any more: fixed?",
         "8 cases, 3 failures with 2 causes, 1 case with known deviations, ",
         "1 test that could not be run to the end, 1 test that the suites skipped; seed 7.",
     ):
