@@ -32,8 +32,13 @@ def model_names() -> tuple[str, ...]:
 
 @cache
 def model(name: str) -> Model:
-    """The model called ``name``. ValueError lists those that exist."""
-    if name not in model_names():
-        raise ValueError(f"no CPU model is called {name!r}: there are {', '.join(model_names())}")
-    data = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
-    return Model(name, data["description"], frozenset(data["features"]), data.get("choices", {}))
+    """The model called ``name``; ``cortex-a57+FEAT_LSE`` is that model with features added. ValueError lists those that
+    exist.
+    """
+    base, *added = name.split("+")
+    if base not in model_names():
+        raise ValueError(f"no CPU model is called {base!r}: there are {', '.join(model_names())}")
+    data = tomllib.loads((_FOLDER / f"{base}.toml").read_text(encoding="utf-8"))
+    if wrong := [feature for feature in added if not feature.startswith("FEAT_")]:
+        raise ValueError(f"CPU model {name!r}: features are called FEAT_..., not {', '.join(wrong)}")
+    return Model(name, data["description"], frozenset(data["features"]) | frozenset(added), data.get("choices", {}))

@@ -10,7 +10,7 @@ from assay64.harness.cases.layout import StateRecord
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
 from assay64.harness.cases.state import PSTATE_FIELDS, THREAD
-from assay64.reference import Machine, model_names
+from assay64.reference import Machine, model
 from assay64.reference.bits import Bits, Constant, UnknownDecision, unknown_mask
 from assay64.reference.engines.accesses import Chooser, Controls
 from assay64.reference.engines.golden import GoldenPE
@@ -28,6 +28,7 @@ _PLAIN_EXITS: dict[type[arm.ArchitecturalException], ExitKind] = {
     arm.SPAlignmentFault: ExitKind.SP_ALIGNMENT,
     arm.IllegalState: ExitKind.ILLEGAL_STATE,
     arm.Wait: ExitKind.WAIT,
+    arm.SystemAccessTrap: ExitKind.TRAP,
 }
 # PSTATE's fields as SPSR lays them out, and the registers that hold them.
 _PSTATE = {"tco": "TCO", "dit": "DIT", "ss": "SS", "il": "IL", "ssbs": "SSBS", "btype": "BTYPE", "daif": "DAIF"}
@@ -60,17 +61,18 @@ class ReferenceInstance(OptionalActions):
     """A machine of the golden engine. ``chooser`` None: the CPU model chooses."""
 
     def __init__(self, environment: Environment, vcpus: int, chooser: Chooser | None = None) -> None:
-        if environment.model not in model_names():
-            raise Unsupported(
-                f"the reference has no CPU model {environment.model!r} (it has {', '.join(model_names())})"
-            )
+        try:
+            cpu = model(environment.model)
+        except ValueError as error:
+            raise Unsupported(f"the reference: {error}") from error
         controls = Controls(
             SCTLR_EL1=environment.sctlr_el1,
             top_byte_ignore=environment.top_byte_ignore,
             address_bits=environment.address_bits,
             exclusives_granule=environment.exclusives_granule,
+            CPACR_EL1=environment.cpacr_el1,
         )
-        self.machine = Machine(environment.model, elements=vcpus, controls=controls, chooser=chooser)
+        self.machine = Machine(cpu, elements=vcpus, controls=controls, chooser=chooser)
         self._kept: list[HostMemory] = []
 
     def use(self, chooser: Chooser) -> None:
@@ -211,7 +213,7 @@ class ReferenceBackend:
             name=self.name,
             version=__version__,
             description="the specification, executed by the golden engine",
-            features=frozenset({"FEAT_CRC32"}),
+            features=model("max").features,
             vcpus=64,
             actions=frozenset(
                 [

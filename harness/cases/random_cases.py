@@ -25,16 +25,17 @@ from assay64.harness.cases.case import (
     Region,
     Run,
 )
-from assay64.harness.cases.state import MASK64, State
+from assay64.harness.cases.state import FPSR_MASK, MASK64, State
 from assay64.harness.errors import UsageError
 from assay64.reference import Definition, decode, definitions, model
 from assay64.reference.encoding.pattern import Field
 from assay64.reference.encoding.table import Allocation
-from assay64.reference.engines.allocation import UNDEFINED_AT_EL0, allocation, is_unpredictable
+from assay64.reference.engines.allocation import UNDEFINED_AT_EL0, allocation, features_of, is_unpredictable
 
 BUDGET = 24
 # A store-exclusive may always fail, and one that does not match its load-exclusive leaves UNKNOWN values.
 SEVERAL_OUTCOMES = frozenset({"store_exclusive", "store_exclusive_pair"})
+EVERYTHING = "max"  # the CPU model with every feature that the specification has
 DATA, DATA_SIZE = DATA_REGION
 _BRANCH_OFFSETS = frozenset({"imm14", "imm19", "imm26"})
 _REGISTERS = frozenset({"Rd", "Rn", "Rm", "Ra", "Rt", "Rt2", "Rs"})
@@ -58,6 +59,41 @@ def corner_integer(rng: random.Random) -> int:
     if kind == 6:
         return rng.getrandbits(rng.randrange(1, 65))
     return rng.getrandbits(64)
+
+
+def corner_float(rng: random.Random, size: int) -> int:
+    """A floating-point number of ``size`` bits: zeros, subnormals and their borders, infinities, NaNs, exact halves,
+    any.
+    """
+    exponent_bits = {16: 5, 32: 8, 64: 11}[size]
+    fraction_bits = size - 1 - exponent_bits
+    top, ones = (1 << exponent_bits) - 1, (1 << fraction_bits) - 1
+    bias, half = top >> 1, 1 << fraction_bits - 1
+    fraction = rng.choice((0, 1, ones, half, rng.getrandbits(fraction_bits), 1 << rng.randrange(fraction_bits)))
+    near = bias + rng.randrange(-3, fraction_bits + 3)
+    exponent = rng.choice((0, 0, 1, 2, top, top - 1, near, near, rng.getrandbits(exponent_bits)))
+    return rng.getrandbits(1) << size - 1 | min(exponent, top) << fraction_bits | fraction
+
+
+def corner_vector(rng: random.Random) -> int:
+    """128 bits as lanes of one size: integers at their borders, floating-point numbers, or anything."""
+    size = rng.choice((8, 16, 32, 64))
+    kind = rng.randrange(3)
+    lanes = list[int]()
+    for _ in range(128 // size):
+        if kind == 0 and size > 8:
+            lanes.append(corner_float(rng, size))
+        elif kind == 1:
+            sign = 1 << size - 1
+            lanes.append(rng.choice((0, 1, sign, sign - 1, sign + 1, 2 * sign - 1, rng.getrandbits(size))))
+        else:
+            lanes.append(rng.getrandbits(size))
+    return sum(lane << size * index for index, lane in enumerate(lanes))
+
+
+def corner_fpcr(rng: random.Random) -> int:
+    """A rounding mode, and flush-to-zero, default NaN, half-precision flush and alternative half precision at random."""
+    return rng.randrange(4) << 22 | rng.getrandbits(3) << 24 | rng.getrandbits(1) << 19
 
 
 def corner_address(rng: random.Random, reach: int = 16) -> int:
@@ -121,12 +157,16 @@ class Generator:
         """Case ``number`` of this seed."""
         rng = random.Random(f"{self.seed}:{number}")
         words = self._words(rng)
+        needed = frozenset[str]().union(*map(features_of, words)) - model(self.cpu).features
+        # One in sixteen keeps the CPU model as it is: without the feature the instruction is UNDEFINED.
+        added = sorted(needed) if rng.randrange(16) else []
         return Case(
             name=f"random {self.seed}:{number}",
             code=tuple(words),
             states=(self._state(rng, words),),
             regions=(DEFAULT_REGIONS[0], _with_fill(rng)),
-            environment=Environment(model=self.cpu),
+            environment=Environment(model="+".join((self.cpu, *added))),
+            requires=tuple(added),
             actions=(Run(budget=BUDGET),),
         )
 
@@ -142,7 +182,7 @@ class Generator:
 
     def ends_sequence(self, word: int) -> bool:
         """Whether ``word`` ends a random sequence: it may have several outcomes, or none but an exception."""
-        cpu = model(self.cpu)
+        cpu = model(EVERYTHING)
         decoded = decode(word)
         if decoded is not None and decoded.definition.name in SEVERAL_OUTCOMES:
             return True
@@ -166,7 +206,7 @@ class Generator:
             decoded = decode(word)
             if decoded is None or decoded.definition is not definition:
                 continue
-            if allocation(word, model(self.cpu)) is not Allocation.UNALLOCATED or rng.randrange(16) == 0:
+            if allocation(word, model(EVERYTHING)) is not Allocation.UNALLOCATED or rng.randrange(16) == 0:
                 return word
 
     def _field(self, rng: random.Random, field: Field) -> int:
@@ -188,7 +228,7 @@ class Generator:
         )
         registers["nzcv"] = rng.randrange(16)
         for index in rng.sample(range(32), 4):
-            registers[f"v{index}"] = rng.getrandbits(128)
+            registers[f"v{index}"] = corner_vector(rng)
         for word in reversed(words):
             decoded = decode(word)
             if decoded is None:
@@ -202,6 +242,12 @@ class Generator:
     ) -> None:
         """Give the registers that form an address, or a branch's target, values that lead somewhere."""
         base = operands.get("Rn", 31)
+        if definition.group.startswith("simd"):
+            for name in _REGISTERS & operands.keys():
+                for number in range(operands[name], operands[name] + 4):  # tables take up to four registers
+                    registers[f"v{number % 32}"] = corner_vector(rng)
+            registers["fpcr"] = rng.choice((0, 0, corner_fpcr(rng)))
+            registers["fpsr"] = rng.choice((0, 0, rng.getrandbits(32) & FPSR_MASK))
         if definition.group == "loads_and_stores" and "Rn" in operands:
             if base != 31:
                 registers[f"x{base}"] = corner_address(rng)

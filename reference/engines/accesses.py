@@ -67,6 +67,7 @@ class Controls:
     top_byte_ignore: bool = False
     address_bits: int = 48
     exclusives_granule: int = 64
+    CPACR_EL1: int = 3 << 20
 
 
 class _Held(Enum):

@@ -6,7 +6,7 @@ decides.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from assay64.reference.encoding import Decoded, decode
 from assay64.reference.encoding.table import Allocation
@@ -26,7 +26,7 @@ class _Unpredictable(_Decoded):
 class _DecodeOnly:
     """A processing element that ends the instruction at its first access to state."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model | _EveryFeature) -> None:
         self._model = model
 
     def has_feature(self, feature: str) -> bool:
@@ -55,6 +55,31 @@ def allocation(word: int, model: Model) -> Allocation:
     return Allocation.SHOULD_BE_VIOLATED if decoded.violations else Allocation.ALLOCATED
 
 
+def features_of(word: int) -> frozenset[str]:
+    """The FEAT_* that the encoding asks for in its decode part: without them it is UNDEFINED, or another instruction."""
+    decoded = decode(word)
+    if decoded is None:
+        return frozenset()
+    asked = _EveryFeature()
+    _decode_part(decoded, asked)
+    return frozenset(asked.names)
+
+
+class _EveryFeature:
+    """A model that has every feature, and remembers which it was asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    @property
+    def features(self) -> Self:
+        return self
+
+    def __contains__(self, feature: str) -> bool:
+        self.names.add(feature)
+        return True
+
+
 def is_unpredictable(word: int, model: Model) -> bool:
     """Whether the encoding alone is CONSTRAINED UNPREDICTABLE: register overlaps, should-be bits."""
     decoded = decode(word)
@@ -63,7 +88,7 @@ def is_unpredictable(word: int, model: Model) -> bool:
     return bool(decoded.violations) or isinstance(_decode_part(decoded, model), _Unpredictable)
 
 
-def _decode_part(decoded: Decoded, model: Model) -> BaseException | None:
+def _decode_part(decoded: Decoded, model: Model | _EveryFeature) -> BaseException | None:
     """What ends the definition before or at its first access to state."""
     try:
         with executing(_DecodeOnly(model)):  # type: ignore[arg-type]  # __getattr__ supplies the rest of the protocol

@@ -24,6 +24,7 @@ from assay64.reference.pseudocode.exceptions import (
     PCAlignmentFault,
     SPAlignmentFault,
     SupervisorCall,
+    SystemAccessTrap,
     Undefined,
     Wait,
 )
@@ -74,6 +75,11 @@ class GoldenPE(MemoryAccesses):
         if self._destinations_unknown:
             value = self.unknown(value.width)
         self.registers[register][number] = value
+
+    def check_fp_enabled(self) -> None:
+        fpen = self.controls.CPACR_EL1 >> 20 & 3
+        if fpen != 3 and (fpen != 1 or not int(self.registers["PSTATE.EL"][0])):
+            raise SystemAccessTrap(0x07)
 
     def check_sp_alignment(self, base: Bits) -> None:
         if int(base) != 31:

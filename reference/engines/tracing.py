@@ -242,6 +242,9 @@ class _Tracer:
     def check_sp_alignment(self, base: Bits) -> None:
         self._event("check_sp_alignment", base)
 
+    def check_fp_enabled(self) -> None:
+        self._event("check_fp_enabled")
+
     def clear_exclusive(self) -> None:
         self._event("clear_exclusive")
 

@@ -32,6 +32,7 @@ from assay64.reference.pseudocode.integer import (
     DecodeBitMasks,
     DivideSigned,
     DivideUnsigned,
+    Elem,
     ExtendReg,
     HighestSetBit,
     IsZero,
@@ -56,11 +57,24 @@ from assay64.reference.pseudocode.memory import (
     StoreExclusive,
 )
 from assay64.reference.pseudocode.processor import AccessDescriptor, BranchType, Constraint, MemOp, pseudocode
-from assay64.reference.pseudocode.state import PC64, PSTATE, XSP, BaseAddress, IsFeatureImplemented, X
+from assay64.reference.pseudocode.state import (
+    FPCR,
+    PC64,
+    PSTATE,
+    XSP,
+    BaseAddress,
+    CheckFPAdvSIMDEnabled64,
+    FPProcessException,
+    IsFeatureImplemented,
+    V,
+    Vpart,
+    X,
+)
 from assay64.reference.pseudocode.unpredictable import UNKNOWN, ConstrainUnpredictable
 
 __all__ = [
     "ASR",
+    "FPCR",
     "LSL",
     "LSR",
     "PC64",
@@ -76,6 +90,7 @@ __all__ = [
     "Bits",
     "BranchTo",
     "BranchType",
+    "CheckFPAdvSIMDEnabled64",
     "ClearExclusiveLocal",
     "ConditionHolds",
     "ConstrainUnpredictable",
@@ -89,9 +104,11 @@ __all__ = [
     "DecodeBitMasks",
     "DivideSigned",
     "DivideUnsigned",
+    "Elem",
     "EndOfInstruction",
     "EventRegisterSet",
     "ExtendReg",
+    "FPProcessException",
     "HighestSetBit",
     "If",
     "InstructionSynchronizationBarrier",
@@ -113,6 +130,8 @@ __all__ = [
     "StoreExclusive",
     "UInt",
     "Undefined",
+    "V",
+    "Vpart",
     "WaitForEvent",
     "WaitForInterrupt",
     "X",

@@ -60,6 +60,13 @@ class InstructionAbort(ArchitecturalException):
     fault: FaultKind
 
 
+@dataclass(eq=False)
+class SystemAccessTrap(ArchitecturalException):
+    """An access that a control register traps to EL1; ``exception_class`` is ESR.EC (0x07 FP, 0x18 system register)."""
+
+    exception_class: int
+
+
 class PCAlignmentFault(ArchitecturalException):
     """EC 0x22."""
 

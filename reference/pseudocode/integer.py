@@ -82,6 +82,16 @@ def HighestSetBit(x: Bits) -> int:
     return -1
 
 
+def Elem(vector: Bits, e: Bits | int, size: int) -> Bits:
+    """Elem[vector, e, size]: element ``e``, counted from the lowest.
+
+    A number from the encoding is a shift, no branch.
+    """
+    if isinstance(e, int):
+        return vector[(e + 1) * size - 1 : e * size]
+    return (vector >> e.zero_extend(8) * size)[size - 1 : 0]
+
+
 def Select(index: Bits, *options: Bits) -> Bits:
     """``options[index]``, without a branch. There are as many options as the index has values."""
     if isinstance(index, Constant):

@@ -43,7 +43,48 @@ class _PSTATE:
             PE().write(f"PSTATE.{name}", None, value)
 
 
-X, XSP, PSTATE = _X(), _XSP(), _PSTATE()
+class _V:
+    """V[n, width]: the low ``width`` bits of SIMD&FP register n. A write clears the bits above."""
+
+    def __getitem__(self, key: tuple[Bits | int, int]) -> Bits:
+        n, width = key
+        return PE().read("V", n if isinstance(n, Bits) else bits(5, n))[width - 1 : 0]
+
+    def __setitem__(self, key: tuple[Bits | int, int], value: Bits) -> None:
+        n, width = key
+        if value.width != width:
+            raise TypeError(f"{value.width} bits written to V[n, {width}]")
+        PE().write("V", n if isinstance(n, Bits) else bits(5, n), value.zero_extend(128))
+
+
+class _Vpart:
+    """Vpart[n, part, width]: for part 0 as V[n, width]; for part 1 the upper half, whose write keeps the lower one."""
+
+    def __getitem__(self, key: tuple[Bits, int, int]) -> Bits:
+        n, part, width = key
+        return V[n, 128][part * width + width - 1 : part * width]
+
+    def __setitem__(self, key: tuple[Bits, int, int], value: Bits) -> None:
+        n, part, width = key
+        V[n, 64 if part == 0 and width == 64 else 128 if part else width] = value @ V[n, 64] if part else value
+
+
+X, XSP, PSTATE, V, Vpart = _X(), _XSP(), _PSTATE(), _V(), _Vpart()
+
+
+def FPCR() -> Bits:
+    """The floating-point control register, 64 bits."""
+    return PE().read("FPCR", None)
+
+
+def FPProcessException(exceptions: Bits) -> None:
+    """Accumulate exceptions in FPSR: bits as FPSR has them (IOC 0, DZC 1, OFC 2, UFC 3, IXC 4, IDC 7, QC 27)."""
+    PE().write("FPSR", None, PE().read("FPSR", None) | exceptions.zero_extend(64))
+
+
+def CheckFPAdvSIMDEnabled64() -> None:
+    """A trap when CPACR_EL1.FPEN does not allow SIMD and floating point here. The check is the engine's event."""
+    PE().check_fp_enabled()
 
 
 def PC64() -> Bits:
