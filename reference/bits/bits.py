@@ -198,11 +198,13 @@ def bits(width: int, value: int) -> Bits:
 
 def apply(operation: str, width: int, *operands: Any) -> Bits:
     """A primitive on its operands, built by the carrier of the highest rank among them."""
-    carrier: type[Bits] = Constant
     for operand in operands:
-        if isinstance(operand, Bits) and operand.RANK > carrier.RANK:
-            carrier = type(operand)
-    return carrier.build(operation, width, operands)
+        if operand.__class__ is not Constant and operand.__class__ is not int:
+            break
+    else:  # golden's common case, without asking carriers
+        return Constant(width, PRIMITIVES[operation](width, *operands))
+    carriers = (type(operand) for operand in operands if isinstance(operand, Bits))
+    return max(carriers, key=lambda carrier: carrier.RANK).build(operation, width, operands)
 
 
 @overload
