@@ -10,7 +10,7 @@ from assay64.harness.cases.layout import StateRecord
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
 from assay64.harness.cases.state import PSTATE_FIELDS, THREAD
-from assay64.reference import Machine, model
+from assay64.reference import Machine, model, model_names
 from assay64.reference.bits import Bits, Constant, UnknownDecision, unknown_mask
 from assay64.reference.engines.accesses import Chooser, Controls
 from assay64.reference.engines.golden import GoldenPE
@@ -26,6 +26,8 @@ _PLAIN_EXITS: dict[type[arm.ArchitecturalException], ExitKind] = {
     arm.Undefined: ExitKind.UNDEFINED,
     arm.PCAlignmentFault: ExitKind.PC_ALIGNMENT,
     arm.SPAlignmentFault: ExitKind.SP_ALIGNMENT,
+    arm.BranchTargetException: ExitKind.BRANCH_TARGET,
+    arm.PointerAuthenticationFailure: ExitKind.POINTER_AUTHENTICATION,
     arm.IllegalState: ExitKind.ILLEGAL_STATE,
     arm.Wait: ExitKind.WAIT,
     arm.SystemAccessTrap: ExitKind.TRAP,
@@ -65,12 +67,17 @@ class ReferenceInstance(OptionalActions):
             cpu = model(environment.model)
         except ValueError as error:
             raise Unsupported(f"the reference: {error}") from error
+        if environment.cntkctl_el1 & ~3:
+            raise Unsupported("the reference has no timers that EL0 may use: CNTKCTL_EL1 has bits 0 and 1 alone")
         controls = Controls(
             SCTLR_EL1=environment.sctlr_el1,
             top_byte_ignore=environment.top_byte_ignore,
             address_bits=environment.address_bits,
             exclusives_granule=environment.exclusives_granule,
             CPACR_EL1=environment.cpacr_el1,
+            CNTKCTL_EL1=environment.cntkctl_el1,
+            dc_zva_size=environment.dc_zva_size,
+            cache_line_size=environment.cache_line_size,
         )
         self.machine = Machine(cpu, elements=vcpus, controls=controls, chooser=chooser)
         self._kept: list[HostMemory] = []
@@ -195,7 +202,7 @@ def _known(value: Bits) -> int:
     try:
         return int(value)
     except UnknownDecision:
-        return getattr(value, "value", 0)
+        return getattr(value, "value", 0) & ~unknown_mask(value)
 
 
 class ReferenceBackend:
@@ -213,7 +220,7 @@ class ReferenceBackend:
             name=self.name,
             version=__version__,
             description="the specification, executed by the golden engine",
-            features=model("max").features,
+            features=frozenset[str]().union(*(model(name).features for name in model_names())),
             vcpus=64,
             actions=frozenset(
                 [

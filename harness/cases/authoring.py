@@ -243,6 +243,16 @@ def sp_alignment() -> ExpectedExit:
     return _exit(ExitKind.SP_ALIGNMENT)
 
 
+def branch_target() -> ExpectedExit:
+    """An indirect branch came to an instruction of a guarded page that does not accept it."""
+    return _exit(ExitKind.BRANCH_TARGET)
+
+
+def pointer_authentication() -> ExpectedExit:
+    """A pointer's code was wrong, on a model with FEAT_FPAC."""
+    return _exit(ExitKind.POINTER_AUTHENTICATION)
+
+
 def data_abort(address: int, access: str, fault: str | None = None) -> ExpectedExit:
     """``access`` is ``read`` or ``write``; ``fault`` (``translation``, ``permission``, ...) is compared when given."""
     return _abort(ExitKind.DATA_ABORT, address, access, fault)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -20,17 +20,27 @@ from assay64.harness.cases.case import (
     CODE_REGION,
     DATA_REGION,
     DEFAULT_REGIONS,
+    SCTLR_EL1,
     Case,
     Environment,
-    Region,
     Run,
 )
+from assay64.harness.cases.memory import fill_bytes
+from assay64.harness.cases.random_pointers import BRANCH_TARGETS, corner_environment, steer_pointers
+from assay64.harness.cases.random_pointers import FEATURES as POINTER_FEATURES
 from assay64.harness.cases.state import FPSR_MASK, MASK64, State
 from assay64.harness.errors import UsageError
 from assay64.reference import Definition, decode, definitions, model
 from assay64.reference.encoding.pattern import Field
 from assay64.reference.encoding.table import Allocation
-from assay64.reference.engines.allocation import UNDEFINED_AT_EL0, allocation, features_of, is_unpredictable
+from assay64.reference.engines.allocation import (
+    SYSTEM_SPACE,
+    UNDEFINED_AT_EL0,
+    allocation,
+    features_of,
+    is_unpredictable,
+    system_encodings,
+)
 
 BUDGET = 24
 # A store-exclusive may always fail, and one that does not match its load-exclusive leaves UNKNOWN values.
@@ -39,6 +49,8 @@ EVERYTHING = "max"  # the CPU model with every feature that the specification ha
 DATA, DATA_SIZE = DATA_REGION
 _BRANCH_OFFSETS = frozenset({"imm14", "imm19", "imm26"})
 _REGISTERS = frozenset({"Rd", "Rn", "Rm", "Ra", "Rt", "Rt2", "Rs"})
+_FZ16 = 1 << 19
+_TRANSFERRED = frozenset({"Rt", "Rt2"})
 
 
 def corner_integer(rng: random.Random) -> int:
@@ -92,7 +104,7 @@ def corner_vector(rng: random.Random) -> int:
 
 
 def corner_fpcr(rng: random.Random) -> int:
-    """A rounding mode, and flush-to-zero, default NaN, half-precision flush and alternative half precision at random."""
+    """A rounding mode; flush-to-zero, default NaN, half-precision flush, alternative half precision at random."""
     return rng.randrange(4) << 22 | rng.getrandbits(3) << 24 | rng.getrandbits(1) << 19
 
 
@@ -160,12 +172,20 @@ class Generator:
         needed = frozenset[str]().union(*map(features_of, words)) - model(self.cpu).features
         # One in sixteen keeps the CPU model as it is: without the feature the instruction is UNDEFINED.
         added = sorted(needed) if rng.randrange(16) else []
+        decoded = [decoded for decoded in map(decode, words) if decoded is not None]
+        if needed <= set(added) and any(d.definition.name in BRANCH_TARGETS for d in decoded) and rng.randrange(4) == 0:
+            added = sorted({*added, "FEAT_BTI"} - model(self.cpu).features)
+        cpu = "+".join((self.cpu, *added))
+        environment = Environment(model=cpu)
+        if model(cpu).features & POINTER_FEATURES and any(features_of(word) & POINTER_FEATURES for word in words):
+            environment = corner_environment(rng, environment)
+        fill = rng.choice((1, 2, 3))
         return Case(
             name=f"random {self.seed}:{number}",
             code=tuple(words),
-            states=(self._state(rng, words),),
-            regions=(DEFAULT_REGIONS[0], _with_fill(rng)),
-            environment=Environment(model="+".join((self.cpu, *added))),
+            states=(self._state(rng, words, environment, fill),),
+            regions=(DEFAULT_REGIONS[0], msgspec.structs.replace(DEFAULT_REGIONS[1], fill=fill)),
+            environment=environment,
             requires=tuple(added),
             actions=(Run(budget=BUDGET),),
         )
@@ -197,6 +217,8 @@ class Generator:
             definition, names = rng.choices(self.definitions, self._weights)[0]
             fields = {field.name: self._field(rng, field) for field in definition.pattern.fields}
             wanted = rng.choice([index for index, name in enumerate(definition.mnemonics) if name in names])
+            if definition.name in SYSTEM_SPACE and rng.randrange(8):
+                fields |= rng.choice(system_encodings(definition))
             for name in reversed(definition.selected_by):
                 width = definition.pattern.field(name).width
                 fields[name], wanted = wanted & (1 << width) - 1, wanted >> width
@@ -213,7 +235,7 @@ class Generator:
         top = (1 << field.width) - 1
         if field.name in _REGISTERS:
             # A few registers, so that operands coincide; 31 and 30 are special often enough.
-            return rng.choice((0, 1, 2, 3, 3, 4, 5, 30, 31, rng.randrange(32)))
+            return rng.choice((0, 1, 2, 3, 3, 4, 5, 30, 31, rng.randrange(32))) & top
         if field.name in _BRANCH_OFFSETS and rng.randrange(4):
             return rng.randrange(-4, 12) & top
         kind = rng.randrange(4)
@@ -221,7 +243,8 @@ class Generator:
             return rng.choice((0, top, top >> 1, (top >> 1) + 1, 1))
         return rng.randrange(top + 1)
 
-    def _state(self, rng: random.Random, words: Sequence[int]) -> State:
+    def _state(self, rng: random.Random, words: Sequence[int], environment: Environment, fill: int) -> State:
+        features = model(environment.model).features
         registers = {f"x{index}": corner_integer(rng) for index in range(31)}
         registers["sp"] = (
             DATA + DATA_SIZE // 2 + 16 * rng.randrange(-32, 32) + (rng.randrange(16) if rng.randrange(16) == 0 else 0)
@@ -234,30 +257,62 @@ class Generator:
             if decoded is None:
                 continue
             operands = {name: int(value) for name, value in decoded.operands.items()}
-            self._steer(rng, decoded.definition, operands, registers)
+            self._steer(rng, decoded.definition, operands, registers, fill)
+        if environment.sctlr_el1 != SCTLR_EL1:
+            steer_pointers(rng, words, environment, registers)
+        if "FEAT_BTI" in features and rng.randrange(2):
+            registers["btype"] = rng.randrange(4)
+        if "FEAT_FP16" not in features:
+            registers["fpcr"] = registers.get("fpcr", 0) & ~_FZ16  # RES0 there
         return State.of(**registers)
 
+    def _steer_compared(self, operands: dict[str, int], registers: dict[str, int], fill: int) -> None:
+        """Let a compare-and-swap find in memory what it compares with."""
+        start = registers["sp" if operands["Rn"] == 31 else f"x{operands['Rn']}"] - DATA
+        if 0 <= start < DATA_SIZE - 16:
+            size = (4 << operands["sz"]) if "sz" in operands else 1 << operands["size"]
+            for number in (operands["Rs"], operands["Rs"] + 1) if "sz" in operands else (operands["Rs"],):
+                if number < 31 and number != operands["Rn"]:
+                    found = _contents(fill)[start : start + size]
+                    registers[f"x{number}"] = int.from_bytes(found, "little") | registers[f"x{number}"] >> 32 << 32
+                start += size
+
     def _steer(
-        self, rng: random.Random, definition: Definition, operands: dict[str, int], registers: dict[str, int]
+        self,
+        rng: random.Random,
+        definition: Definition,
+        operands: dict[str, int],
+        registers: dict[str, int],
+        fill: int,
     ) -> None:
         """Give the registers that form an address, or a branch's target, values that lead somewhere."""
         base = operands.get("Rn", 31)
-        if definition.group.startswith("simd"):
-            for name in _REGISTERS & operands.keys():
-                for number in range(operands[name], operands[name] + 4):  # tables take up to four registers
+        if definition.is_simd:
+            # In a load or store the others are addresses.
+            names = _TRANSFERRED if definition.group == "loads_and_stores" else _REGISTERS
+            first = [operands[name] for name in sorted(names & operands.keys())]
+            if "M" in operands:
+                first.append(operands["M"] << 4 | operands["Rm"])  # the register of an indexed element
+            for start in first:
+                for number in range(start, start + 4):  # tables and structures take up to four
                     registers[f"v{number % 32}"] = corner_vector(rng)
+        if definition.group.startswith("simd"):
             registers["fpcr"] = rng.choice((0, 0, corner_fpcr(rng)))
             registers["fpsr"] = rng.choice((0, 0, rng.getrandbits(32) & FPSR_MASK))
         if definition.group == "loads_and_stores" and "Rn" in operands:
             if base != 31:
                 registers[f"x{base}"] = corner_address(rng)
-                if definition.name != "load_store_register_offset" and rng.randrange(2):
+                if not definition.name.endswith("_register_offset") and rng.randrange(2):
                     registers[f"x{base}"] &= ~15
             offset = operands.get("Rm", 31)
             if offset not in (31, base) and rng.randrange(8):
                 registers[f"x{offset}"] = rng.choice((0, 1, 8, -8, rng.randrange(-512, 512))) & MASK64
                 if operands.get("option") in (2, 6):
                     registers[f"x{offset}"] ^= rng.getrandbits(32) << 32
+            if definition.name.startswith("compare_and_swap") and rng.randrange(2):
+                self._steer_compared(operands, registers, fill)
+        elif definition.name == "sys" and operands["Rt"] != 31:
+            registers[f"x{operands['Rt']}"] = corner_address(rng)
         elif definition.name == "branch_register" and base != 31:
             registers[f"x{base}"] = rng.choice(
                 (
@@ -270,5 +325,6 @@ class Generator:
             )
 
 
-def _with_fill(rng: random.Random) -> Region:
-    return msgspec.structs.replace(DEFAULT_REGIONS[1], fill=rng.choice((1, 2, 3)))
+@lru_cache
+def _contents(fill: int) -> bytes:
+    return fill_bytes(fill, DATA_SIZE)

@@ -66,8 +66,9 @@ class Simd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         for index, value in self.v.items():
             _within("v", index, 31)
             _unsigned(f"v{index}", value, MASK128)
-        _unsigned("fpcr", self.fpcr, FPCR_MASK)
-        _unsigned("fpsr", self.fpsr, FPSR_MASK)
+        # After an MSR they may hold bits beyond the masks, whose storage is IMPLEMENTATION DEFINED.
+        _unsigned("fpcr", self.fpcr, MASK64)
+        _unsigned("fpsr", self.fpsr, MASK64)
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag="system"):

@@ -1,9 +1,12 @@
-"""``assay64 spec list|show``: the specification, readable. It derives everything from the definitions."""
+"""``assay64 spec list|show|coverage``: the specification, readable. It derives everything from the definitions."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +16,7 @@ from assay64.harness.errors import UsageError
 
 if TYPE_CHECKING:
     from assay64.reference.encoding.definition import Definition
+    from assay64.reference.engines.coverage import Coverage
 
 app = typer.Typer(help="The specification: which instructions there are, and what each does.", no_args_is_help=True)
 
@@ -56,6 +60,103 @@ def show(
         print_json([_data(one) for one in found])
         return
     typer.echo("\n\n".join(_text(one) for one in found))
+
+
+@app.command("coverage")
+def coverage(
+    encodings: Annotated[
+        Path,
+        typer.Option(
+            "--encodings", metavar="FILE", help="A table of A64 encodings, as JSON (reference/encoding/table.py)."
+        ),
+    ],
+    model: Annotated[str, typer.Option("--model", metavar="M", help="The CPU model whose rows count.")] = "apple-m2",
+    seed: Annotated[int, typer.Option("--seed", help="Which random words stand for a row.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Hold the specification against an external table of encodings: what is missing either way.
+
+    Exits with 1 unless every row that the CPU model has is there, and nothing that the table lacks.
+    """
+    from assay64.reference import model as cpu_model
+    from assay64.reference.encoding.table import EncodingTable
+    from assay64.reference.engines.coverage import coverage as compare
+
+    try:
+        cpu, table = cpu_model(model), EncodingTable.load(encodings)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    found = compare(table, cpu, seed)
+    if as_json:
+        print_json(_coverage_data(model, found))
+    else:
+        typer.echo(_coverage_text(model, found))
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+def _coverage_text(model: str, found: Coverage) -> str:
+    from tabulate import tabulate
+
+    matrix = found.matrix()
+    groups = list(dict.fromkeys(group for _, group in matrix))
+    features = sorted({feature for feature, _ in matrix}, key=lambda feature: (feature != "base", feature))
+
+    def cell(keys: Iterable[tuple[str, str]]) -> str:
+        counts = [matrix[key] for key in keys if key in matrix]
+        have, total = sum(have for have, _ in counts), sum(total for _, total in counts)
+        return (str(have) if have == total else f"{have} of {total}") if counts else ""
+
+    rows = [
+        [feature, *(cell([(feature, group)]) for group in groups), cell((feature, group) for group in groups)]
+        for feature in features
+    ]
+    rows.append(["all", *(cell((feature, group) for feature in features) for group in groups), cell(matrix)])
+    parts = [tabulate(rows, headers=["", *groups, "all"], disable_numparse=True)]
+    parts += _section(
+        "Missing from the specification",
+        [[one.row.name, one.row.cls, f"{one.word:08x}", one.reason] for one in found.missing],
+    )
+    parts += _section(
+        "In the specification, not in the table",
+        [[one.definition.name, one.mnemonic, f"{one.word:08x}"] for one in found.unlisted],
+    )
+    parts += _section(
+        "Rows with words that are UNDEFINED by the specification, without a condition in the table (no failure)",
+        [[one.row.name, one.row.cls, f"{one.word:08x}"] for one in found.reserved],
+    )
+    have = len(found.rows) - len(found.missing)
+    parts.append(f"{model}: {have:,} of {len(found.rows):,} encodings; {len(found.unlisted)} that the table lacks.")
+    return "\n\n".join(parts)
+
+
+def _section(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
+    from tabulate import tabulate
+
+    table = tabulate(rows, tablefmt="plain", disable_numparse=True)
+    return [f"{title}: {len(rows)}\n{textwrap.indent(table, '  ')}"] if rows else []
+
+
+def _coverage_data(model: str, found: Coverage) -> dict[str, Any]:
+    return {
+        "model": model,
+        "rows": len(found.rows),
+        "have": len(found.rows) - len(found.missing),
+        "complete": found.complete,
+        "matrix": [
+            {"feature": feature, "group": group, "have": have, "rows": total}
+            for (feature, group), (have, total) in found.matrix().items()
+        ],
+        "missing": [
+            {"row": one.row.name, "class": one.row.cls, "word": f"{one.word:08x}", "reason": one.reason}
+            for one in found.missing
+        ],
+        "unlisted": [
+            {"definition": one.definition.name, "mnemonic": one.mnemonic, "word": f"{one.word:08x}"}
+            for one in found.unlisted
+        ],
+        "reserved": [{"row": one.row.name, "class": one.row.cls, "word": f"{one.word:08x}"} for one in found.reserved],
+    }
 
 
 def _find(name: str) -> list[Definition]:

@@ -98,8 +98,8 @@ def keeps_every_register(backend: Backend) -> str:
         for name in plain:
             machine.set(**{name: locate(name)[3]})
             _same({"sp": STACK_POINTER, "pc": CODE_ADDRESS, name: locate(name)[3]}, machine.get())
-        optional = [*(name for name in PSTATE_FIELDS if name in FEATURE_OF), *PAC_KEYS]
-        lost = [name for name in optional if not _keeps(machine, name)]
+    optional = [*(name for name in PSTATE_FIELDS if name in FEATURE_OF), *PAC_KEYS]
+    lost = [name for name in optional if not _keeps(backend, name)]
     broken = [name for name in lost if FEATURE_OF[name] in has.features]
     if broken:
         raise Wrong(
@@ -118,14 +118,14 @@ def _same(wanted: dict[str, int], found: dict[str, int]) -> None:
         raise Wrong(f"{name} was set to 0 and reads as {value:#x}")
 
 
-def _keeps(machine: Machine, name: str) -> bool:
+def _keeps(backend: Backend, name: str) -> bool:
+    """Whether a register is kept by a CPU model that has it."""
     try:
-        machine.set(**{name: locate(name)[3]})
+        with Machine(backend, Environment(model=f"{Environment().model}+{FEATURE_OF[name]}")) as machine:
+            machine.set(**{name: locate(name)[3]})
+            return machine.get().get(name, 0) == locate(name)[3]
     except Unsupported:
         return False
-    kept = machine.get().get(name, 0) == locate(name)[3]
-    machine.set()
-    return kept
 
 
 def runs_and_stops(backend: Backend) -> str:

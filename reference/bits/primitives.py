@@ -8,6 +8,7 @@ lane's size).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isqrt
 from typing import Protocol
 
 
@@ -43,6 +44,8 @@ UNARY: Mapping[str, Callable[[int, Carrier], int]] = {
     "sign_extend": lambda n, a: signed(a.width, a.value) & mask(n),
     "count_leading_zeros": lambda n, a: a.width - a.value.bit_length(),
     "count_ones": lambda n, a: a.value.bit_count(),
+    # The square root, rounded towards zero.
+    "isqrt": lambda n, a: isqrt(a.value),
 }
 
 BINARY: Mapping[str, Callable[[int, Carrier, Carrier], int]] = {

@@ -18,7 +18,10 @@ class UnknownDecision(Exception):
 
 
 class Unknown(Bits):
-    """``value`` where ``unknown`` has zeros; anything where it has ones. ``value`` is zero in the unknown bits."""
+    """``value`` where ``unknown`` has zeros; anything where it has ones.
+
+    ``value`` has one of the permitted values there, by which golden recognises what was made of the same inputs.
+    """
 
     __slots__ = ("unknown", "value")
     RANK = 1
@@ -27,7 +30,7 @@ class Unknown(Bits):
 
     def __init__(self, width: int, value: int, unknown: int) -> None:
         self.width = width
-        self.value = value & ~unknown
+        self.value = value
         self.unknown = unknown
 
     @classmethod

@@ -47,6 +47,11 @@ class Definition:
         """The encoding group: the folder of the specification."""
         return self.path.parent.name
 
+    @property
+    def is_simd(self) -> bool:
+        """Whether it works on SIMD&FP registers: its folder or its file is named so."""
+        return self.group.startswith("simd") or self.path.stem.startswith("simd")
+
     @cached_property
     def path(self) -> Path:
         return Path(self.function.__code__.co_filename)
@@ -68,7 +73,7 @@ class Definition:
     @property
     def section(self) -> str:
         """Where the Arm ARM describes it: pages are in the alphabetical order of their titles."""
-        chapter = "C7.2" if self.group.startswith("simd") else "C6.2"
+        chapter = "C7.2" if self.is_simd else "C6.2"
         return f"Arm ARM (DDI 0487) {chapter}, {self.title}"
 
     def mnemonic(self, word: int) -> str:

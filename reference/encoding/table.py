@@ -1,15 +1,15 @@
 """Reads an external table of A64 encodings, to hold the specification's own patterns against it.
 
 The table is JSON with a list ``encodings`` of rows: ``name``, ``mask`` and ``value`` (hexadecimal, should-be bits
-included), ``sbo`` (the should-be bits), ``cls``, ``feat``, ``undef`` (further UNDEFINED conditions over bit ranges
-``w[hi:lo]``), ``excl`` (rows that take precedence). It knows nothing of the specification, which is why the comparison
-means something.
+included), ``sbo`` (the should-be bits), ``mnemonic``, ``group``, ``cls``, ``feat``, ``undef`` (further UNDEFINED
+conditions over bit ranges ``w[hi:lo]``), ``excl`` (rows that take precedence). It knows nothing of the specification,
+which is why the comparison means something.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -28,7 +28,10 @@ class Allocation(Enum):
 
 @dataclass(frozen=True)
 class Row:
+    """``features`` is an ``&`` of groups, each an ``|`` of names; empty for what every processor has."""
+
     name: str
+    mnemonic: str
     cls: str
     group: str
     mask: int
@@ -38,6 +41,12 @@ class Row:
     undefined: tuple[Callable[[int], bool], ...]
     excluded_by: frozenset[str]
     is_bitmask_immediate: bool
+
+    def enabled_by(self, features: Collection[str]) -> bool:
+        """Whether a processor with these features has the row."""
+        return not self.features or all(
+            any(name.strip(" ()") in features for name in group.split("|")) for group in self.features.split("&")
+        )
 
     def covers(self, word: int) -> bool:
         fixed = self.mask & ~self.should_be
@@ -94,6 +103,7 @@ class EncodingTable:
 def _row(entry: Mapping[str, Any]) -> Row:
     return Row(
         name=entry["name"],
+        mnemonic=entry["mnemonic"],
         cls=entry["cls"],
         group=entry["group"],
         mask=int(entry["mask"], 16),

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from assay64.reference.bits import Bits, Constant, Unknown, bits, unknown_mask
+from assay64.reference.bits import Bits, Constant, If, Unknown, bits, unknown_mask
 from assay64.reference.memory import PAGE_SIZE, AddressSpace, Page
 from assay64.reference.models import Model
 from assay64.reference.pseudocode.exceptions import DataAbort, FaultKind
-from assay64.reference.pseudocode.memory import alignment_fault
-from assay64.reference.pseudocode.processor import AccessDescriptor, Constraint
+from assay64.reference.pseudocode.memory import AtomicResult, alignment_fault
+from assay64.reference.pseudocode.processor import AccessDescriptor, Constraint, MemAtomicOp
 
 MASK64 = (1 << 64) - 1
 
@@ -29,10 +29,16 @@ PERMITTED_BY_ENGINE: Mapping[str, tuple[Constraint, ...]] = {
     "PARTIAL_STORE": (Constraint.FALSE, Constraint.TRUE),
     # FAR of such an access: the first byte that faults, or the first byte of the access.
     "FAULT_ADDRESS": (Constraint.TRUE, Constraint.FALSE),
+    # DCInstNeedsTranslation, ICInstNeedsTranslation: whether cache maintenance by address takes MMU faults.
+    "CACHE_MAINTENANCE_FAULT": (Constraint.TRUE, Constraint.FALSE),
     # WFI and WFE may complete at once.
     "WAIT": (Constraint.FALSE, Constraint.TRUE),
     # What an access to an UNKNOWN address comes to: it completes, or it aborts.
     "UNKNOWN_ADDRESS": (Constraint.TRUE, Constraint.FALSE),
+    # AArch64.TakeException: whether SPSR shows PSTATE.BTYPE or zero after an exception that is not about the fetch.
+    "ZEROBTYPE": (Constraint.FALSE, Constraint.TRUE),
+    # Whether a code that was not made for this pointer, modifier and key is right by chance.
+    "PAC_COLLISION": (Constraint.FALSE, Constraint.TRUE),
 }
 
 
@@ -68,6 +74,12 @@ class Controls:
     address_bits: int = 48
     exclusives_granule: int = 64
     CPACR_EL1: int = 3 << 20
+    CNTKCTL_EL1: int = 3
+    PMUSERENR_EL0: int = 0
+    # TDCC as Linux leaves it: the debug communications channel is not for EL0.
+    MDSCR_EL1: int = 1 << 12
+    dc_zva_size: int = 64
+    cache_line_size: int = 64
 
 
 class _Held(Enum):
@@ -92,6 +104,7 @@ class MemoryAccesses:
     """The part of a processing element that reaches memory. ``number`` tells the elements of one machine apart."""
 
     space: AddressSpace
+    model: Model
     controls: Controls
     chooser: Chooser
     number: int = 0
@@ -102,8 +115,6 @@ class MemoryAccesses:
     # Of the access in progress: its address, and what an ignored tag adds to it.
     accessed: int = 0
     tag: int = 0
-    # The address and size of what the instruction has stored.
-    stored: tuple[int, int] | None = None
 
     # --- choices
 
@@ -136,7 +147,6 @@ class MemoryAccesses:
             return
         self._check(where, size, accdesc, value)
         self._write(where, size, value)
-        self.stored = where, size
 
     def _write(self, where: int, size: int, value: Bits) -> None:
         known = value.value if isinstance(value, Constant | Unknown) else int(value)
@@ -150,6 +160,50 @@ class MemoryAccesses:
                 else:
                     self.space.unknown.discard(location)
         self._clear_other_reservations(where, size)
+
+    def atomic(
+        self, address: Bits, size: int, accdesc: AccessDescriptor, operation: MemAtomicOp, operand: Bits
+    ) -> Bits:
+        old = self.load(address, size, accdesc)
+        self._write_atomic(address, size, AtomicResult(operation, old, operand))
+        return old
+
+    def compare_and_swap(self, address: Bits, size: int, accdesc: AccessDescriptor, expected: Bits, new: Bits) -> Bits:
+        old = self.load(address, size, accdesc)
+        self._write_atomic(address, size, If(old == expected, new, old))
+        return old
+
+    def _write_atomic(self, address: Bits, size: int, value: Bits) -> None:
+        """The second half of an atomic access: its load has checked everything."""
+        if isinstance(address, Unknown):
+            self.all_memory_unknown = True
+        else:
+            self._write(self.accessed, size, value)
+
+    def zero_block(self, address: Bits) -> None:
+        where = self._address(address, write=True)
+        if where is None:
+            return
+        size, accdesc = self.controls.dc_zva_size, AccessDescriptor(read=False, write=True)
+        page = self.space.page(where)
+        fault = self._page_fault(page, accdesc)
+        if fault is None and page is not None and page.device:
+            fault = FaultKind.ALIGNMENT
+        if fault is not None:
+            raise self._abort(where, fault, accdesc)
+        self._write(where & -size, size, Constant(8 * size, 0))
+
+    def cache_maintenance(self, operation: str, address: Bits) -> None:
+        where = self._address(address, write=False)
+        fault = (
+            None
+            if where is None
+            else self._page_fault(self.space.page(where), AccessDescriptor(read=True, write=False))
+        )
+        if where is None or fault is None or self._choose("CACHE_MAINTENANCE_FAULT") is Constraint.FALSE:
+            return
+        # Cache maintenance is reported as a write, whatever permission was missing.
+        raise self._abort(where, fault, AccessDescriptor(read=False, write=True))
 
     def _clear_other_reservations(self, where: int, size: int) -> None:
         """A store clears the reservations of other observers on its granules."""
@@ -237,7 +291,12 @@ class MemoryAccesses:
 
     def _abort(self, address: int, fault: FaultKind, accdesc: AccessDescriptor) -> DataAbort:
         """The abort of the access in progress at ``address``: FAR holds the address with its tag, ignored or not."""
-        return DataAbort(bits(64, address + self.tag & MASK64), fault, accdesc.write)
+        write = accdesc.write
+        if accdesc.atomic:
+            # A write is reported only where a read would not have faulted.
+            page = self.space.page(address)
+            write = fault is FaultKind.PERMISSION and page is not None and page.read
+        return DataAbort(bits(64, address + self.tag & MASK64), fault, write)
 
     def untagged(self, address: int) -> int:
         if not self.controls.top_byte_ignore:
@@ -272,8 +331,9 @@ class MemoryAccesses:
         return None
 
     def _misaligned(self, where: int, size: int, accdesc: AccessDescriptor) -> bool:
-        strict = bool(self.controls.SCTLR_EL1 >> 1 & 1)
-        return alignment_fault(where, size, accdesc, strict=strict)
+        strict, naa = bool(self.controls.SCTLR_EL1 >> 1 & 1), bool(self.controls.SCTLR_EL1 >> 6 & 1)
+        lse2 = "FEAT_LSE2" in self.model.features
+        return alignment_fault(where, size, accdesc, strict=strict, lse2=lse2, naa=naa)
 
     def _check(self, where: int, size: int, accdesc: AccessDescriptor, value: Bits | None = None) -> None:
         """Alignment, translation, permission, in Arm's order of priority.

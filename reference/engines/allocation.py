@@ -6,13 +6,15 @@ decides.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn, Self
 
-from assay64.reference.encoding import Decoded, decode
+from assay64.reference.encoding import Decoded, Definition, decode
 from assay64.reference.encoding.table import Allocation
 from assay64.reference.models import Model
 from assay64.reference.pseudocode.exceptions import ArchitecturalException, EndOfInstruction, Undefined
 from assay64.reference.pseudocode.processor import Constraint, executing
+from assay64.reference.pseudocode.system import SYSTEM_INSTRUCTIONS, SYSTEM_REGISTERS
 
 
 class _Decoded(Exception):
@@ -50,19 +52,32 @@ def allocation(word: int, model: Model) -> Allocation:
     decoded = decode(word)
     if decoded is None:
         return Allocation.UNALLOCATED
-    if isinstance(_decode_part(decoded, model), Undefined) and decoded.definition.name not in UNDEFINED_AT_EL0:
-        return Allocation.UNALLOCATED
+    if isinstance(_decode_part(decoded, model), Undefined):
+        if (decoded.definition.within or decoded.definition.name) in SYSTEM_SPACE:
+            return Allocation.ALLOCATED
+        if decoded.definition.name not in UNDEFINED_AT_EL0 or not features_of(word) <= model.features:
+            return Allocation.UNALLOCATED
     return Allocation.SHOULD_BE_VIOLATED if decoded.violations else Allocation.ALLOCATED
 
 
 def features_of(word: int) -> frozenset[str]:
-    """The FEAT_* that the encoding asks for in its decode part: without them it is UNDEFINED, or another instruction."""
+    """The FEAT_* that the encoding asks for in its decode part: without them it is UNDEFINED or something else."""
     decoded = decode(word)
     if decoded is None:
         return frozenset()
     asked = _EveryFeature()
     _decode_part(decoded, asked)
     return frozenset(asked.names)
+
+
+def system_encodings(definition: Definition) -> Sequence[dict[str, int]]:
+    """The operands of a definition in SYSTEM_SPACE that name something: its field values."""
+    names = [field.name for field in definition.pattern.fields if field.name != "Rt"]
+    if definition.name == "msr_immediate":
+        return [{"op1": 0b011, "op2": op2} for op2 in (0b001, 0b010, 0b110, 0b111)]
+    rows = SYSTEM_REGISTERS if "o0" in names else SYSTEM_INSTRUCTIONS
+    parts = {"o0": (14, 1), "op1": (11, 7), "CRn": (7, 15), "CRm": (3, 15), "op2": (0, 7)}
+    return [{name: row.encoding >> parts[name][0] & parts[name][1] for name in names} for row in rows]
 
 
 class _EveryFeature:
@@ -98,4 +113,8 @@ def _decode_part(decoded: Decoded, model: Model | _EveryFeature) -> BaseExceptio
     return None
 
 
-UNDEFINED_AT_EL0 = frozenset({"higher_level_call", "hlt", "debug_change_state", "exception_return", "udf"})
+# One encoding each, whose operand names a System register, a system instruction or a PSTATE field, if there is one.
+SYSTEM_SPACE = frozenset({"mrs", "msr_register", "msr_immediate", "sys", "sysl"})
+UNDEFINED_AT_EL0 = frozenset(
+    {"higher_level_call", "hlt", "debug_change_state", "exception_return", "exception_return_authenticated", "udf"}
+)

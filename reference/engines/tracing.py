@@ -23,6 +23,7 @@ from assay64.reference.pseudocode.processor import (
     AccessDescriptor,
     BranchType,
     Constraint,
+    MemAtomicOp,
     ProcessingElement,
     executing,
 )
@@ -66,6 +67,9 @@ class Node(Bits):
     def __int__(self) -> int:
         if self.stage is not Stage.DECODE:
             raise TypeError("a size or an index that is known only at run time shapes the definition")
+        if self.operation == "concat":
+            high, low = self.operands
+            return int(high) << low.width | int(low)
         *others, last = range(1 << self.width)
         return next((value for value in others if self == value), last)
 
@@ -151,7 +155,7 @@ class _Tracer:
             self._event("end")
         except ArchitecturalException as exception:
             self._event("exception", exception)
-        except (IndexError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError):
             if self._is_taken(definition):
                 raise
         finally:
@@ -239,8 +243,43 @@ class _Tracer:
     def store_exclusive(self, address: Bits, size: int, accdesc: AccessDescriptor, value: Bits) -> Bits:
         return self._result(1, "store_exclusive", address, size, accdesc, value)
 
+    def atomic(
+        self, address: Bits, size: int, accdesc: AccessDescriptor, operation: MemAtomicOp, operand: Bits
+    ) -> Bits:
+        return self._result(8 * size, "atomic", address, size, accdesc, operation, operand)
+
+    def compare_and_swap(self, address: Bits, size: int, accdesc: AccessDescriptor, expected: Bits, new: Bits) -> Bits:
+        return self._result(8 * size, "compare_and_swap", address, size, accdesc, expected, new)
+
+    def zero_block(self, address: Bits) -> None:
+        self._event("zero_block", address)
+
+    def cache_maintenance(self, operation: str, address: Bits) -> None:
+        self._event("cache_maintenance", operation, address)
+
+    def check_system_access(self, control: str, mask: int) -> None:
+        self._event("check_system_access", control, mask)
+
+    def read_implementation(self, register: str) -> Bits:
+        return self._result(64, "read_implementation", register)
+
     def check_sp_alignment(self, base: Bits) -> None:
         self._event("check_sp_alignment", base)
+
+    def control_register(self, name: str) -> Bits:
+        return self._result(64, "control_register", name)
+
+    def in_guarded_page(self) -> Bits:
+        return self._result(1, "in_guarded_page")
+
+    def set_btype_next(self, value: Bits) -> None:
+        self._event("set_btype_next", value)
+
+    def implementation_defined(self, value: Bits) -> Bits:
+        return self._result(value.width, "implementation_defined", value)
+
+    def authenticates(self, pac: Bits, expected: Bits, field: Bits) -> Bits:
+        return self._result(1, "authenticates", pac, expected, field)
 
     def check_fp_enabled(self) -> None:
         self._event("check_fp_enabled")

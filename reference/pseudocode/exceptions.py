@@ -67,6 +67,14 @@ class SystemAccessTrap(ArchitecturalException):
     exception_class: int
 
 
+class BranchTargetException(ArchitecturalException):
+    """EC 0x0D: an indirect branch came to an instruction of a guarded page that does not accept it."""
+
+
+class PointerAuthenticationFailure(ArchitecturalException):
+    """EC 0x1C: a pointer's code is wrong (FEAT_FPAC)."""
+
+
 class PCAlignmentFault(ArchitecturalException):
     """EC 0x22."""
 

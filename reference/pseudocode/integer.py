@@ -59,9 +59,23 @@ def ROR(x: Bits, shift: Bits | int) -> Bits:
     return x >> amount | x << (x.width - amount)
 
 
+def ROL(x: Bits, shift: int) -> Bits:
+    return ROR(x, x.width - shift)
+
+
 def ReverseLanes(x: Bits, size: int) -> Bits:
     """The lanes of ``size`` bits in reverse order: BitReverse for 1, Reverse (of bytes) for 8."""
     return apply("reverse_lanes", x.width, x, size)
+
+
+def BitCount(x: Bits) -> Bits:
+    """The bits that are set, counted in as many bits as x has."""
+    return apply("count_ones", x.width, x)
+
+
+def LowestSetBit(x: Bits) -> int:
+    """The number of the lowest bit that is set, the width when none is. Shapes the definition: a Python int."""
+    return next((position for position in range(x.width) if x[position]), x.width)
 
 
 def CountLeadingZeroBits(x: Bits) -> Bits:
@@ -201,6 +215,11 @@ def DivideSigned(x: Bits, y: Bits) -> Bits:
     top = x.width - 1
     quotient = DivideUnsigned(If(x[top], -x, x), If(y[top], -y, y))
     return If(x[top] ^ y[top], -quotient, quotient)
+
+
+def SquareRoot(x: Bits) -> Bits:
+    """Of an unsigned integer, rounded towards zero."""
+    return apply("isqrt", x.width, x)
 
 
 @pseudocode

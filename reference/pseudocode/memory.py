@@ -6,8 +6,10 @@ An access is one event for the engine, faults included: alignment, translation a
 
 from __future__ import annotations
 
-from assay64.reference.bits import Bits
-from assay64.reference.pseudocode.processor import PE, AccessDescriptor, MemOp
+from dataclasses import replace
+
+from assay64.reference.bits import Bits, If
+from assay64.reference.pseudocode.processor import PE, AccessDescriptor, MemAtomicOp, MemOp
 
 
 class _Mem:
@@ -38,11 +40,31 @@ def CreateAccDescGPR(
     )
 
 
+def CreateAccDescASIMD(memop: MemOp, *, nontemporal: bool = False, pair: bool = False) -> AccessDescriptor:
+    """An access by a load or store of SIMD&FP registers."""
+    return AccessDescriptor(read=memop is MemOp.LOAD, write=memop is MemOp.STORE, nontemporal=nontemporal, pair=pair)
+
+
 def CreateAccDescAcqRel(memop: MemOp) -> AccessDescriptor:
     """LDAR, STLR."""
     return AccessDescriptor(
         read=memop is MemOp.LOAD, write=memop is MemOp.STORE, acqsc=memop is MemOp.LOAD, relsc=memop is MemOp.STORE
     )
+
+
+def CreateAccDescLDAcqPC() -> AccessDescriptor:
+    """LDAPR, LDAPUR."""
+    return AccessDescriptor(read=True, write=False, acqpc=True)
+
+
+def CreateAccDescLOR(memop: MemOp) -> AccessDescriptor:
+    """LDLAR, STLLR."""
+    return replace(CreateAccDescAcqRel(memop), limited_ordered=True)
+
+
+def CreateAccDescAtomicOp(acquire: bool, release: bool, *, pair: bool = False) -> AccessDescriptor:
+    """A read and a write that nothing comes between."""
+    return AccessDescriptor(read=True, write=True, atomic=True, acqsc=acquire, relsc=release, pair=pair)
 
 
 def CreateAccDescExLDST(memop: MemOp, acqrel: bool, pair: bool) -> AccessDescriptor:
@@ -53,15 +75,68 @@ def CreateAccDescExLDST(memop: MemOp, acqrel: bool, pair: bool) -> AccessDescrip
     )
 
 
-def alignment_fault(address: int, size: int, accdesc: AccessDescriptor, *, strict: bool) -> bool:
-    """AArch64.UnalignedAccessFaults without FEAT_LSE2: whether this access to ``address`` takes an alignment fault.
+def alignment_fault(
+    address: int, size: int, accdesc: AccessDescriptor, *, strict: bool, lse2: bool = False, naa: bool = False
+) -> bool:
+    """AArch64.UnalignedAccessFaults: whether this access to ``address`` takes an alignment fault.
 
-    ``strict`` is SCTLR_ELx.A. ``size`` is what must be aligned: the whole of a pair of exclusives, an element
-    otherwise.
+    ``strict`` is SCTLR_ELx.A and ``naa`` SCTLR_ELx.nAA; with ``lse2`` (FEAT_LSE2) an access within 16 aligned bytes
+    need not be aligned. ``size`` is what must be aligned: the whole of a pair of exclusives, an element otherwise.
     """
     if address % size == 0:
         return False
-    return strict or accdesc.exclusive or accdesc.atomic or accdesc.ordered
+    if strict:
+        return True
+    crosses = not lse2 or address % 16 + size > 16
+    if accdesc.exclusive or accdesc.atomic:
+        return crosses
+    return accdesc.ordered and crosses and not (lse2 and naa)
+
+
+def MemAtomic(address: Bits, size: int, accdesc: AccessDescriptor, operation: MemAtomicOp, operand: Bits) -> Bits:
+    """Read memory and write AtomicResult of that and ``operand``, as one access. Returns what was read."""
+    return PE().atomic(address, size, accdesc, operation, operand)
+
+
+def MemAtomicCompareAndSwap(address: Bits, size: int, accdesc: AccessDescriptor, expected: Bits, new: Bits) -> Bits:
+    """Read memory and write ``new`` if it held ``expected``, as one access. Returns what was read.
+
+    It needs permission to write also when nothing is written.
+    """
+    return PE().compare_and_swap(address, size, accdesc, expected, new)
+
+
+def AtomicResult(operation: MemAtomicOp, old: Bits, operand: Bits) -> Bits:
+    """What MemAtomic writes."""
+    match operation:
+        case MemAtomicOp.ADD:
+            return old + operand
+        case MemAtomicOp.BIC:
+            return old & ~operand
+        case MemAtomicOp.EOR:
+            return old ^ operand
+        case MemAtomicOp.ORR:
+            return old | operand
+        case MemAtomicOp.SMAX:
+            return If(old.signed_less(operand), operand, old)
+        case MemAtomicOp.SMIN:
+            return If(old.signed_less(operand), old, operand)
+        case MemAtomicOp.UMAX:
+            return If(old < operand, operand, old)
+        case MemAtomicOp.UMIN:
+            return If(old < operand, old, operand)
+        case MemAtomicOp.SWP:
+            return operand
+
+
+def MemZero(address: Bits) -> None:
+    """AArch64.MemZero: DC ZVA's store of zeros to the aligned block that holds ``address``."""
+    PE().zero_block(address)
+
+
+def CacheMaintenance(operation: str, address: Bits) -> None:
+    """DC CVAC and its like, IC IVAU: no effect on values; whether ``address`` may fault is IMPLEMENTATION DEFINED."""
+    PE().cache_maintenance(operation, address)
 
 
 def StoreExclusive(address: Bits, size: int, accdesc: AccessDescriptor, value: Bits) -> Bits:

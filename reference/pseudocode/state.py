@@ -82,6 +82,16 @@ def FPProcessException(exceptions: Bits) -> None:
     PE().write("FPSR", None, PE().read("FPSR", None) | exceptions.zero_extend(64))
 
 
+def SCTLR_EL1() -> Bits:
+    """The system control register, 64 bits: what EL1 lets EL0 do."""
+    return PE().control_register("SCTLR_EL1")
+
+
+def TCR_EL1() -> Bits:
+    """The translation control register, 64 bits: T0SZ, T1SZ, TBI0 and TBI1 alone."""
+    return PE().control_register("TCR_EL1")
+
+
 def CheckFPAdvSIMDEnabled64() -> None:
     """A trap when CPACR_EL1.FPEN does not allow SIMD and floating point here. The check is the engine's event."""
     PE().check_fp_enabled()

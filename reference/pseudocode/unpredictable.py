@@ -24,6 +24,10 @@ PERMITTED: dict[str, tuple[Constraint, ...]] = {
     # Store-exclusive whose status register is also its data, or its base.
     "DATAOVERLAP": (_C.UNKNOWN, _C.NONE, _C.UNDEF, _C.NOP),
     "BASEOVERLAP": (_C.UNKNOWN, _C.NONE, _C.UNDEF, _C.NOP),
+    # IMPLEMENTATION DEFINED storage: whether fields of FPCR and FPSR that only AArch32 uses, and the enables of trapped
+    # floating-point exceptions, keep what is written to them.
+    "AARCH32_FIELDS": (_C.FALSE, _C.TRUE),
+    "TRAPPED_EXCEPTIONS": (_C.FALSE, _C.TRUE),
     # A should-be bit has the wrong value: UNDEFINED, NOP, as if it were right, or destinations UNKNOWN.
     "SHOULDBE": (_C.UNDEF, _C.NONE, _C.NOP, _C.UNKNOWN),
 }

@@ -395,5 +395,6 @@ def test_what_is_disassembled_assembles_to_the_same_word():
         except UsageError:
             continue
         checked_words += 1
-        assert (again, text) == ((word,), text)
+        # MOV of a bitmask prints as MOV of a wide immediate does, and assembles to that.
+        assert [disassemble(one, address) for one in again] == [text]
     assert checked_words > 1000

@@ -98,6 +98,9 @@ def test_help_and_version(command):
         (["spec", "show", "ADSD"], 2, "did you mean"),
         (["spec", "show", "0x123456789"], 2, "32 bits"),
         (["spec", "list", "--group", "nothing"], 2, "no group's name contains"),
+        (["spec", "coverage"], 2, "Missing option '--encodings'"),
+        (["spec", "coverage", "--encodings", "/nowhere.json"], 2, "/nowhere.json is not a table of A64 encodings"),
+        (["spec", "coverage", "--encodings", "/nowhere.json", "--model", "z80"], 2, "no CPU model is called 'z80'"),
     ],
 )
 def test_mistakes_are_one_clear_line(command, arguments, code, complaint):
@@ -217,6 +220,43 @@ def test_check_backend_survives_a_hang(command):
     code, out, _ = command("check-backend", fake("HANGING_STEP"), "--json", "--timeout", "5")
     assert code == 1
     assert {name for name, one in results(out).items() if one["status"] == "hung"} == {"steps"}
+
+
+def test_spec_coverage_lists_what_is_missing_either_way(command, tmp_path):
+    def row(name, mnemonic, mask, value, feat=""):
+        return {
+            "name": name,
+            "mnemonic": mnemonic,
+            "mask": mask,
+            "value": value,
+            "feat": feat,
+            "group": "G",
+            "cls": "c",
+        }
+
+    table = tmp_path / "table.json"
+    rows = [
+        row("UMULH_row", "UMULH", "ffe0fc00", "9bc07c00"),
+        row("other_name", "SMULL", "ffe0fc00", "9b407c00"),
+        row("never_allocated", "NEVER", "ffffffff", "00010000"),
+        row("LDADD_row", "LDADD", "ffe0fc00", "f8200000", "FEAT_LSE&FEAT_FP|FEAT_NONE"),
+        row("absent", "ABSENT", "ffffffff", "00020000", "FEAT_NONE"),
+    ]
+    table.write_text(json.dumps({"encodings": rows}))
+    code, out, _ = command("spec", "coverage", "--model", "apple-m2", "--encodings", str(table), "--json")
+    found = json.loads(out)
+    assert (code, found["rows"], found["have"], found["complete"]) == (1, 4, 2, False)
+    assert {one["row"]: one["reason"] for one in found["missing"]} == {
+        "other_name": "the specification decodes SMULH (multiply_high)",
+        "never_allocated": "no definition",
+    }
+    assert {"feature": "FEAT_LSE&FEAT_FP|FEAT_NONE", "group": "G", "have": 1, "rows": 1} in found["matrix"]
+    unlisted = {one["definition"] for one in found["unlisted"]}
+    assert "add_sub_immediate" in unlisted
+    assert "multiply_high" not in unlisted
+    code, out, _ = command("spec", "coverage", "--model", "cortex-a57", "--encodings", str(table))
+    assert code == 1
+    assert "cortex-a57: 1 of 3 encodings" in out
 
 
 def test_spec(command):

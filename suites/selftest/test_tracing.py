@@ -20,7 +20,7 @@ from assay64.reference.memory import AddressSpace
 from assay64.reference.pseudocode.exceptions import ArchitecturalException, EndOfInstruction
 from assay64.reference.pseudocode.processor import executing
 
-CPU = model("cortex-a57")
+CPU = model("max")
 DATA = 0x2000_0000
 WORDS = 60
 
@@ -51,6 +51,8 @@ def _result(word: int, seed: int, traced: Trace | None) -> tuple[object, ...]:
     for number in range(31):
         near = DATA + 0x1000 + rng.randrange(-512, 512)
         pe.registers["R"][number] = bits(64, rng.choice((near, near & ~15, rng.getrandbits(64), rng.getrandbits(4))))
+    for number in range(32):
+        pe.registers["V"][number] = bits(128, rng.getrandbits(128))
     pe.registers["SP_EL0"][0] = bits(64, DATA + 0x1000 + rng.choice((0, 0, 8)))
     pe.registers["PC"][0] = bits(64, DATA + 0x800)
     for flag in "NZCV":
@@ -68,7 +70,7 @@ def _result(word: int, seed: int, traced: Trace | None) -> tuple[object, ...]:
         pass
     except ArchitecturalException as exception:
         ended = f"{type(exception).__name__} {vars(exception)}"
-    return ended, str(pe._next), bytes(memory), chooser.taken, list(_registers(pe))
+    return ended, str(pe._next), str(pe._btype_next), bytes(memory), chooser.taken, list(_registers(pe))
 
 
 def _registers(pe: GoldenPE) -> Iterator[tuple[str, list[str]]]:

@@ -128,12 +128,19 @@ def test_brk_returns_to_itself_with_its_immediate(guest):
         pytest.param(0xD5381000, id="mrs x0, sctlr_el1"),
         pytest.param(0xD5384240, id="mrs x0, currentel"),
         pytest.param(0xD69F03E0, id="eret"),
-        pytest.param(0x9AC23020, id="pacga x0, x1, x2"),
     ],
 )
 def test_what_el0_must_not_do_is_undefined(guest, word):
     assert guest.run(NOP, word).kind is ExitKind.UNDEFINED
     assert guest.pc == CODE_ADDRESS + 4
+
+
+def test_pointer_authentication_is_locked_unless_the_cpu_model_has_it():
+    pacga = 0x9AC23020  # pacga x0, x1, x2
+    guest = Guest(Environment(model="cortex-a57+FEAT_LSE"))
+    assert guest.run(NOP, pacga).kind is ExitKind.UNDEFINED
+    assert guest.pc == CODE_ADDRESS + 4
+    assert Guest(Environment(model="cortex-a57+FEAT_PAuth")).run(NOP, pacga).kind is ExitKind.UNTIL
 
 
 def test_wfi_waits_behind_itself_and_wfe_goes_on(guest):
@@ -559,10 +566,18 @@ def test_the_guest_sees_the_registers_that_are_loaded(guest):
     assert seen == [0x1234_5678_9ABC_DEF0, 0xFEDC, 1 << 24, 1 << 27, 9 << 28, 0xABC0, 5]
 
 
-def test_registers_that_this_cpu_does_not_have_read_as_zero(guest):
-    guest.set(apia=5, event_register=1, ssbs=1, dit=1, nzcv=4)
+def test_keys_are_kept_by_a_cpu_model_with_pointer_authentication(guest):
+    keys = {"apia": 5, "apib": 1 << 127, "apda": 7 << 64, "apdb": 9, "apga": (1 << 128) - 1}
+    guest.set(**keys)
+    assert guest.state().system.keys == keys
+
+
+def test_registers_that_this_cpu_does_not_have_read_as_zero():
+    guest = Guest(Environment(model="cortex-a57+FEAT_LSE"))
+    guest.set(btype=1, apia=5, event_register=1, ssbs=1, dit=1, nzcv=4)
     state = guest.state()
     assert (state.system.keys, state.system.event_register, state.system.ssbs, state.system.dit) == ({}, 0, 0, 0)
+    assert state.system.btype == 0
     assert state.general.nzcv == 4
 
 
@@ -599,9 +614,12 @@ EXAMPLES = {
     "FEAT_FP16": 0x1EE22820,  # fadd h0, h1, h2
     "FEAT_FRINTTS": 0x1E684020,  # frint32z d0, d1
     "FEAT_JSCVT": 0x1E7E0020,  # fjcvtzs w0, d1
+    "FEAT_LOR": 0x88DF7C20,  # ldlar w0, [x1]
     "FEAT_LRCPC": 0xF8BFC020,  # ldapr x0, [x1]
     "FEAT_LRCPC2": 0xD9400020,  # ldapur x0, [x1]
     "FEAT_LSE": 0xF8208022,  # swp x0, x2, [x1]
+    "FEAT_PACQARMA5": 0x9AC23020,  # pacga x0, x1, x2
+    "FEAT_PAuth": 0xDAC10020,  # pacia x0, x1
     "FEAT_PMULL": 0x0EE2E020,  # pmull v0.1q, v1.1d, v2.1d
     "FEAT_RDM": 0x2E828420,  # sqrdmlah v0.2s, v1.2s, v2.2s
     "FEAT_RNG": 0xD53B2400,  # mrs x0, rndr

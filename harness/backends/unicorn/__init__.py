@@ -15,7 +15,8 @@ from assay64.harness.backends.unicorn.binding import INSTALL, find_library
 from assay64.harness.cases.capabilities import Capabilities, ExclusiveMonitor
 from assay64.harness.cases.case import Environment
 
-# What the ID registers of the CPU model MAX say and EL0 can use, less what is locked (PAuth, SVE).
+# What the ID registers of the CPU model MAX say and EL0 can use, less what is locked (SVE). PAuth is unlocked for the
+# CPU models that have it.
 FEATURES = frozenset(
     {
         "FEAT_AES",
@@ -31,9 +32,12 @@ FEATURES = frozenset(
         "FEAT_FP16",
         "FEAT_FRINTTS",
         "FEAT_JSCVT",
+        "FEAT_LOR",
         "FEAT_LRCPC",
         "FEAT_LRCPC2",
         "FEAT_LSE",
+        "FEAT_PACQARMA5",
+        "FEAT_PAuth",
         "FEAT_PMULL",
         "FEAT_RDM",
         "FEAT_RNG",

@@ -234,6 +234,37 @@ class RegisterFile:
         engine.check(engine.library.uc_reg_read_batch(engine.handle, self._numbers, self._found, self._count))
 
 
+class PointerAuthenticationKeys:
+    """The five keys as ten 64-bit halves, in the order of a state record, moved in one call each way."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # APIAKeyLo_EL1 ... APGAKeyHi_EL1: op0 3, op1 0, CRn 2
+        places = ((1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3), (3, 0), (3, 1))
+        self._count = len(places)
+        self._registers = (_CoprocessorRegister * self._count)(
+            *(_CoprocessorRegister(2, crm, 3, 0, op2, 0) for crm, op2 in places)
+        )
+        size = ctypes.sizeof(_CoprocessorRegister)
+        first = ctypes.addressof(self._registers)
+        self._pointers = (_pointer * self._count)(*(first + size * index for index in range(self._count)))
+        self._numbers = (_int * self._count)(*[REGISTER_COPROCESSOR] * self._count)
+        structures: Any = self._registers
+        words: npt.NDArray[np.uint64] = np.frombuffer(structures, np.uint64).reshape(self._count, size // 8)
+        place: int = _CoprocessorRegister.value.offset // 8
+        self._values: npt.NDArray[np.uint64] = words[:, place]
+
+    def write(self, values: npt.NDArray[np.uint64]) -> None:
+        self._values[:] = values
+        engine = self._engine
+        engine.check(engine.library.uc_reg_write_batch(engine.handle, self._numbers, self._pointers, self._count))
+
+    def read(self) -> npt.NDArray[np.uint64]:
+        engine = self._engine
+        engine.check(engine.library.uc_reg_read_batch(engine.handle, self._numbers, self._pointers, self._count))
+        return self._values
+
+
 def field_offset(name: str) -> int:
     """Where a register stands in a state record, in bytes."""
     fields: Any = STATE_DTYPE.fields

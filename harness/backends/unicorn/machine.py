@@ -19,6 +19,7 @@ from assay64.harness.cases.case import Environment
 from assay64.harness.cases.layout import new_state
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
+from assay64.reference import model
 
 TRANSLATION_BUFFER_BYTES = 32 << 20
 
@@ -27,13 +28,20 @@ TRANSLATION_BUFFER_BYTES = 32 << 20
 # stood there.
 SCTLR_HONOURED = 1 << 9 | 1 << 14 | 1 << 15 | 1 << 26  # UMA, DZE, UCT, UCI
 SCTLR_REQUIRED = 1 << 16 | 1 << 18  # nTWI, nTWE
-SCTLR_WITHOUT_EFFECT = sum(1 << bit for bit in (0, 2, 3, 4, 5, 7, 8, 11, 12, 20, 22, 23, 28, 29))
-SCR_EL3_RW, TCR_EL1_TBI0 = 1 << 10, 1 << 37
+# BT0 and BT1 say what happens on guarded pages, which Unicorn does not have.
+SCTLR_WITHOUT_EFFECT = sum(1 << bit for bit in (0, 2, 3, 4, 5, 7, 8, 11, 12, 20, 22, 23, 28, 29, 35, 36))
+SCTLR_PAUTH = 1 << 31 | 1 << 30 | 1 << 27 | 1 << 13  # EnIA, EnIB, EnDA, EnDB, with FEAT_PAuth
+SCR_EL3_NS, SCR_EL3_RW, SCR_EL3_APK, SCR_EL3_API = 1 << 0, 1 << 10, 1 << 16, 1 << 17
+HCR_EL2_RW, HCR_EL2_APK, HCR_EL2_API = 1 << 31, 1 << 40, 1 << 41
+TCR_EL1_TBI0, TCR_EL1_TBI1 = 1 << 37, 1 << 38
+# QEMU takes a TCR_EL1.TnSZ outside 16 to 39 for the nearer of the two.
+PAUTH_ADDRESS_BITS = range(25, 49)
 # With Unicorn's own TLB every 64-bit address can be mapped. QEMU's, which ignores the top byte, has the CPU's 44 bits.
 ADDRESS_BITS_WITH_TOP_BYTE_IGNORED = 44
 
-# PSTATE bits that exist in this CPU at EL0: NZCV, BTYPE, DAIF.
-PSTATE_MASK = np.uint64(0xF << 28 | 3 << 10 | 0xF << 6)
+# PSTATE bits at EL0: NZCV and DAIF; BTYPE with FEAT_BTI, which MAX has even where it stands in for a model
+# without it.
+PSTATE_MASK, PSTATE_BTYPE = 0xF << 28 | 0xF << 6, 3 << 10
 
 # QEMU's exception numbers (target/arm/cpu.h)
 _UNDEFINED, _PREFETCH_ABORT, _DATA_ABORT = 1, 3, 4
@@ -44,6 +52,7 @@ _TRAPPED_SYSTEM_ACCESS = 0x18
 _WFI = 0xD503_207F
 
 _PC, _PSTATE = binding.field_offset("pc") // 8, binding.field_offset("pstate") // 8
+_KEYS = slice(binding.field_offset("keys") // 8, binding.field_offset("keys") // 8 + 10)
 _NEVER = 1  # no PC that Unicorn can reach: an unaligned one stops the run
 _SCRATCH = 0x7000_0000
 _ERET_TO_EL0 = (0xD518_401F, 0xD518_403E, 0xD69F_03E0, 0xD503_201F)  # msr spsr_el1, xzr; msr elr_el1, x30; eret; nop
@@ -83,8 +92,18 @@ def check_system_control(environment: Environment) -> None:
     sctlr = environment.sctlr_el1
     if missing := SCTLR_REQUIRED & ~sctlr:
         raise Unsupported(f"unicorn does not trap WFI and WFE: SCTLR_EL1 bits {missing:#x} must be set")
-    if unknown := sctlr & ~(SCTLR_HONOURED | SCTLR_REQUIRED | SCTLR_WITHOUT_EFFECT):
+    known = SCTLR_HONOURED | SCTLR_REQUIRED | SCTLR_WITHOUT_EFFECT
+    if unknown := sctlr & ~(known | (SCTLR_PAUTH if has_pointer_authentication(environment) else 0)):
         raise Unsupported(f"unicorn does not obey SCTLR_EL1 bits {unknown:#x}")
+
+
+def has_pointer_authentication(environment: Environment) -> bool:
+    """Whether the CPU model asks for FEAT_PAuth, which MAX keeps locked unless it is told otherwise."""
+    if "FEAT_PAuth" not in model(environment.model).features:
+        return False
+    if environment.address_bits not in PAUTH_ADDRESS_BITS:
+        raise Unsupported(f"unicorn has no pointer authentication for addresses of {environment.address_bits} bits")
+    return True
 
 
 class Machine:
@@ -93,10 +112,14 @@ class Machine:
     def __init__(self, environment: Environment) -> None:
         check_system_control(environment)
         places = internals.places()
+        has_btype = "FEAT_BTI" in model(environment.model).features
+        self._pstate_mask = np.uint64(PSTATE_MASK | (PSTATE_BTYPE if has_btype else 0))
+        self.has_pauth = has_pointer_authentication(environment)
         cpu_model = binding.CPU_MODELS.get(environment.model, binding.CPU_MODEL_MAX)
         self.engine = engine = binding.Engine(TRANSLATION_BUFFER_BYTES, cpu_model)
         self.mappings = Mappings(engine)
         self.registers = binding.RegisterFile(engine)
+        self._keys = binding.PointerAuthenticationKeys(engine) if self.has_pauth else None
         self._given, self._found = self.registers.given.view("<u8"), self.registers.found.view("<u8")
         self.registers.found[:] = new_state().reshape(1).view(np.uint8)
         self.address_limit = 1 << (ADDRESS_BITS_WITH_TOP_BYTE_IGNORED if environment.top_byte_ignore else 64)
@@ -124,13 +147,20 @@ class Machine:
         """The only way down is an ERET: writing PSTATE leaves the translator at EL1."""
         engine = self.engine
         sctlr = engine.read_system_register(3, 0, 1, 0, 0) & ~SCTLR_HONOURED
-        engine.write_system_register(3, 0, 1, 0, 0, sctlr | SCTLR_REQUIRED | environment.sctlr_el1 & SCTLR_HONOURED)
+        honoured = SCTLR_HONOURED | (SCTLR_PAUTH if self.has_pauth else 0)
+        engine.write_system_register(3, 0, 1, 0, 0, sctlr | SCTLR_REQUIRED | environment.sctlr_el1 & honoured)
         engine.write_system_register(3, 0, 1, 0, 2, environment.cpacr_el1)
         # Without it EL1 counts as AArch32, and syndromes and top bytes are treated so.
-        engine.write_system_register(3, 6, 1, 1, 0, SCR_EL3_RW)
-        if environment.top_byte_ignore:
-            engine.write_system_register(3, 0, 2, 0, 2, TCR_EL1_TBI0)
-        else:
+        unlocked = SCR_EL3_NS | SCR_EL3_APK | SCR_EL3_API if self.has_pauth else 0
+        engine.write_system_register(3, 6, 1, 1, 0, SCR_EL3_RW | unlocked)
+        if self.has_pauth:  # HCR_EL2 counts in the Non-secure state alone
+            engine.write_system_register(3, 4, 1, 1, 0, HCR_EL2_RW | HCR_EL2_APK | HCR_EL2_API)
+        tcr = TCR_EL1_TBI0 if environment.top_byte_ignore else 0
+        if self.has_pauth:  # the place of the code in a pointer, for both halves of the address space
+            size = 64 - environment.address_bits
+            tcr |= size | size << 16 | (TCR_EL1_TBI1 if environment.top_byte_ignore else 0)
+        engine.write_system_register(3, 0, 2, 0, 2, tcr)
+        if not environment.top_byte_ignore:
             engine.control(binding.SET_TLB_TYPE, ctypes.c_int(binding.TLB_VIRTUAL))
         engine.write_system_register(3, 0, 14, 1, 0, environment.cntkctl_el1)
         scratch = HostMemory(self.mappings.page_size)
@@ -167,15 +197,20 @@ class Machine:
         """Load every register from ``registers.given``; the exclusive monitor opens, and no trace of a run is left."""
         given = self._given
         self.pc = int(given[_PC])
-        given[_PSTATE] &= PSTATE_MASK
+        given[_PSTATE] &= self._pstate_mask
         self._stop_requested = False
         self._pristine.restore()
         self.registers.write()
+        if self._keys is not None:
+            self._keys.write(self._given[_KEYS])
 
     def store(self) -> None:
-        """Fill ``registers.found``; what this CPU does not have (PAC keys, the event register) is zero there."""
+        """Fill ``registers.found``; what this CPU does not have (the event register, locked PAC keys) is zero there."""
         self.registers.read()
+        if self._keys is not None:
+            self._found[_KEYS] = self._keys.read()
         self._found[_PC] = self.pc
+        self._found[_PSTATE] &= self._pstate_mask
 
     def run(self, budget: int, until: int | None) -> Ended:
         """Run from ``pc``. Asked before each instruction: ``until``? budget spent? PC unaligned? a breakpoint?"""

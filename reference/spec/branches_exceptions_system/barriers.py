@@ -1,6 +1,14 @@
 """Barriers and CLREX."""
 
-from assay64.reference.pseudocode import ClearExclusiveLocal, DataBarrier, InstructionSynchronizationBarrier, insn
+from assay64.reference.pseudocode import (
+    ClearExclusiveLocal,
+    DataBarrier,
+    InstructionSynchronizationBarrier,
+    IsFeatureImplemented,
+    SpeculationBarrier,
+    Undefined,
+    insn,
+)
 
 
 @insn("1101010100 0 00 011 0011 CRm:4 010 11111", "CLREX")
@@ -25,3 +33,11 @@ def dmb(CRm):
 def isb(CRm):
     """ISB {<option>}: every option is SY"""
     InstructionSynchronizationBarrier()
+
+
+@insn("1101010100 0 00 011 0011 (0)(0)(0)(0) 111 11111", "SB")
+def sb():
+    """SB"""
+    if not IsFeatureImplemented("FEAT_SB"):
+        raise Undefined
+    SpeculationBarrier()

@@ -1,6 +1,12 @@
 """Exception generation: SVC, BRK; HVC, SMC, HLT, DCPS and ERET as EL0 sees them."""
 
-from assay64.reference.pseudocode import AArch64_CallSupervisor, AArch64_SoftwareBreakpoint, Undefined, insn
+from assay64.reference.pseudocode import (
+    AArch64_CallSupervisor,
+    AArch64_SoftwareBreakpoint,
+    IsFeatureImplemented,
+    Undefined,
+    insn,
+)
 
 
 @insn("11010100 000 imm16:16 000 01", "SVC")
@@ -36,4 +42,12 @@ def debug_change_state(imm16, LL):
 @insn("1101011 opc:4 11111 000000 11111 00000", "opc: - - - - ERET DRPS - - - - - - - - - -")
 def exception_return(opc):
     """ERET, DRPS: UNDEFINED at EL0"""
+    raise Undefined
+
+
+@insn("1101011 0100 11111 00001 M 11111 11111", "M: ERETAA ERETAB")
+def exception_return_authenticated(M):
+    """ERETAA: UNDEFINED at EL0"""
+    if not IsFeatureImplemented("FEAT_PAuth"):
+        raise Undefined
     raise Undefined

@@ -1,11 +1,10 @@
-"""Load/store exclusive, exclusive pair, and load-acquire/store-release."""
+"""Load/store exclusive and exclusive pair."""
 
 from assay64.reference.pseudocode import (
     UNKNOWN,
     BaseAddress,
     Constraint,
     ConstrainUnpredictable,
-    CreateAccDescAcqRel,
     CreateAccDescExLDST,
     Mem,
     MemOp,
@@ -76,18 +75,3 @@ def _overlaps_status(rs, rn, is_data):
     if overlaps(rn, rs):
         rn_unknown = ConstrainUnpredictable("BASEOVERLAP") is Constraint.UNKNOWN
     return rt_unknown, UNKNOWN(64) if rn_unknown else BaseAddress(rn)
-
-
-@insn(
-    "size:2 001000 1 L 0 (1)(1)(1)(1)(1) 1 (1)(1)(1)(1)(1) Rn:5 Rt:5",
-    "size L: STLRB LDARB STLRH LDARH STLR LDAR STLR LDAR",
-)
-def load_acquire_store_release(size, L, Rn, Rt):
-    """LDAR <Xt>, [<Xn|SP>{, #0}]"""
-    datasize = 8 << int(size)
-    accdesc = CreateAccDescAcqRel(MemOp.LOAD if L else MemOp.STORE)
-    address = BaseAddress(Rn)
-    if L:
-        X[Rt, 64] = ZeroExtend(Mem[address, datasize // 8, accdesc], 64)
-    else:
-        Mem[address, datasize // 8, accdesc] = X[Rt, 64][datasize - 1 : 0]

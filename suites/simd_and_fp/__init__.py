@@ -1,0 +1,1 @@
+"""Advanced SIMD and floating point."""
