@@ -130,13 +130,15 @@ def corner_address(rng: random.Random, reach: int = 16) -> int:
 class Generator:
     """Draws cases.
 
-    ``only`` are globs of definitions or mnemonics; ``lengths`` the numbers of instructions to choose from.
+    ``only`` are globs of definitions or mnemonics; ``lengths`` the numbers of instructions to choose from; ``features``
+    the FEAT_* beyond those of ``cpu`` that instructions may need (None: any).
     """
 
     seed: int
     only: tuple[str, ...] = ()
     lengths: tuple[int, ...] = (1, 1, 1, 2, 4, 8)
     cpu: str = "cortex-a57"
+    features: frozenset[str] | None = None
 
     @cached_property
     def definitions(self) -> Sequence[tuple[Definition, tuple[str, ...]]]:
@@ -227,6 +229,8 @@ class Generator:
                 word ^= rng.getrandbits(32) & definition.pattern.should_be_mask
             decoded = decode(word)
             if decoded is None or decoded.definition is not definition:
+                continue
+            if self.features is not None and not features_of(word) <= model(self.cpu).features | self.features:
                 continue
             if allocation(word, model(EVERYTHING)) is not Allocation.UNALLOCATED or rng.randrange(16) == 0:
                 return word

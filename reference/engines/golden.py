@@ -157,7 +157,7 @@ class GoldenPE(MemoryAccesses):
 
     def in_guarded_page(self) -> Bits:
         page = self.space.page(self.pc)
-        return bits(1, page is not None and page.guarded)
+        return bits(1, int(page is not None and page.guarded))
 
     def set_btype_next(self, value: Bits) -> None:
         if self.has_feature("FEAT_BTI"):

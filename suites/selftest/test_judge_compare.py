@@ -159,6 +159,15 @@ def test_declining_a_word_that_is_undefined_hides_no_wrong_course():
     assert only_exit_of(judge(outcome(), got=astray)) == ("until", "undefined")
 
 
+def test_declining_an_earlier_instruction_than_the_undefined_one_is_unsupported():
+    code = (0x8B020020, 0x0000_0000)  # add x0, x1, x2; udf #0
+    case = Case(code=code, states=(State(),))
+    undefined = outcome(ExitKind.UNDEFINED, pc=CASE.code_address + 4)
+    declined = outcome(ExitKind.DECLINED, pc=CASE.code_address)
+    verdict = compare(case, (Permitted(outcome=undefined),), declined, BACKEND)
+    assert verdict.kind is VerdictKind.UNSUPPORTED
+
+
 def only_exit_of(verdict: Verdict) -> tuple[str, str]:
     assert verdict.kind is VerdictKind.MISMATCH
     return next((d.expected, d.got) for d in verdict.differences if d.field == "exit")
