@@ -1,4 +1,4 @@
-"""In continuous integration a missing package is no reason to skip: it fails here, with the command that installs it."""
+"""In continuous integration a missing package is no reason to skip: it fails here and names the command."""
 
 from __future__ import annotations
 
