@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 
 import assay64
-from assay64.harness.cli import spec
+from assay64.harness.cli import bench, spec
 from assay64.harness.cli.backends import backends
 from assay64.harness.cli.check_backend import check_backend
 from assay64.harness.cli.diff import diff
@@ -55,6 +55,7 @@ app.command()(backends)
 app.command("check-backend")(check_backend)
 app.command()(doctor)
 app.add_typer(spec.app, name="spec")
+app.add_typer(bench.app, name="bench")
 
 # typer brings its own click, or uses the installed one, depending on its version: the class is found through what it
 # exports.
