@@ -8,15 +8,22 @@ fork: it belongs to the event.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-from assay64.reference.bits import Bits, Constant, apply, bits
+from assay64.reference.bits import Bits, Constant, bits
 from assay64.reference.encoding import Definition
-from assay64.reference.models import Model
+from assay64.reference.engines.calls import call
+from assay64.reference.engines.graph import (
+    Event,
+    Interner,
+    Node,
+    Stage,
+    evaluate,
+    reachable,
+    recording,
+)
 from assay64.reference.pseudocode.exceptions import ArchitecturalException, EndOfInstruction
 from assay64.reference.pseudocode.processor import (
     REGISTERS,
@@ -27,67 +34,6 @@ from assay64.reference.pseudocode.processor import (
     ProcessingElement,
     executing,
 )
-
-
-class Stage(Enum):
-    """When a value is known: when the instruction is decoded, or when it is executed."""
-
-    DECODE = 0
-    EXECUTE = 1
-
-
-class Node(Bits):
-    """A value of the graph. Equal nodes of one trace are one object.
-
-    ``operation`` is a primitive, ``field`` (operand: its name), ``pc``, or ``result`` (operand: the number of the
-    event).
-    """
-
-    __slots__ = ("operands", "operation", "stage")
-    RANK = 2
-    operation: str
-    operands: tuple[Any, ...]
-    stage: Stage
-
-    def __init__(self, operation: str, width: int, operands: tuple[Any, ...], stage: Stage) -> None:
-        self.operation, self.width, self.operands, self.stage = operation, width, operands, stage
-
-    @classmethod
-    def build(cls, operation: str, width: int, operands: tuple[Any, ...]) -> Bits:
-        if operation == "slice" and (simpler := _slice(width, *operands)) is not None:
-            return simpler
-        stages = [operand.stage.value for operand in operands if isinstance(operand, Node)]
-        return _tracer().node(operation, width, operands, Stage(max(stages)))
-
-    def __bool__(self) -> bool:
-        if self.width != 1:
-            raise TypeError(f"a condition of {self.width} bits: compare it with something")
-        return _tracer().decide(self)
-
-    def __int__(self) -> int:
-        if self.stage is not Stage.DECODE:
-            raise TypeError("a size or an index that is known only at run time shapes the definition")
-        if self.operation == "concat":
-            high, low = self.operands
-            return int(high) << low.width | int(low)
-        *others, last = range(1 << self.width)
-        return next((value for value in others if self == value), last)
-
-    def __repr__(self) -> str:
-        return f"{self.operation}({', '.join(map(repr, self.operands))})"
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happens in order: ``kind`` is a method of ProcessingElement, ``decide``, ``exception`` or ``end``.
-
-    ``result`` is the node that stands for what the method returns.
-    """
-
-    kind: str
-    arguments: tuple[Any, ...]
-    result: Node | None = None
-
 
 Path = tuple[Event, ...]
 
@@ -104,11 +50,14 @@ class Trace:
     paths: tuple[Path, ...]
 
 
-def trace(definition: Definition, model: Model, budget: int = 4096) -> Trace:
-    """All paths of ``definition`` for a CPU model. BudgetExceeded past ``budget`` of them."""
-    paths, answers, interned = list[Path](), list[int](), dict[Any, Node]()
+def trace(definition: Definition, budget: int = 4096) -> Trace:
+    """All paths of ``definition``, for every CPU model: whether it has a feature is decided like everything else.
+
+    BudgetExceeded past ``budget`` of them.
+    """
+    paths, answers, interner = list[Path](), list[int](), Interner()
     for _ in range(budget):
-        tracer = _Tracer(model, tuple(answers), interned)
+        tracer = _Tracer(tuple(answers), interner)
         if (path := tracer.run(definition)) is not None:
             paths.append(path)
         answers = [answer for answer, _ in tracer.answered]
@@ -120,24 +69,12 @@ def trace(definition: Definition, model: Model, budget: int = 4096) -> Trace:
     raise BudgetExceeded(f"{definition.name} has more than {budget} paths")
 
 
-class _Active(threading.local):
-    tracer: _Tracer | None = None
-
-
-_active = _Active()
-
-
-def _tracer() -> _Tracer:
-    if _active.tracer is None:
-        raise RuntimeError("a node was used outside the tracing of its definition")
-    return _active.tracer
-
-
 class _Tracer:
     """The processing element that records one path, and the answers it gave to the definition's decisions."""
 
-    def __init__(self, model: Model, answers: tuple[int, ...], interned: dict[Any, Node]) -> None:
-        self._model, self._answers, self._interned = model, answers, interned
+    def __init__(self, answers: tuple[int, ...], interner: Interner) -> None:
+        self._answers, self._interner = answers, interner
+        self.node = interner.node
         self._known: dict[Node, bool] = {}
         self._domains: dict[Node, frozenset[int]] = {}
         self.answered: list[tuple[int, int]] = []  # the option taken, of how many
@@ -146,9 +83,8 @@ class _Tracer:
     def run(self, definition: Definition) -> Path | None:
         """The path, or None when no allocated encoding takes it."""
         fields = {f.name: self.node("field", f.width, (f.name,), Stage.DECODE) for f in definition.pattern.fields}
-        before, _active.tracer = _active.tracer, self
         try:
-            with executing(self):
+            with recording(self), executing(self, keeps_calls=True):
                 definition.function(**fields)
             self._event("end")
         except EndOfInstruction:
@@ -158,8 +94,6 @@ class _Tracer:
         except (LookupError, TypeError, ValueError):
             if self._is_taken(definition):
                 raise
-        finally:
-            _active.tracer = before
         return tuple(self.events) if self._is_taken(definition) else None
 
     def _is_taken(self, definition: Definition) -> bool:
@@ -177,13 +111,6 @@ class _Tracer:
         )
 
     # --- nodes and decisions
-
-    def node(self, operation: str, width: int, operands: tuple[Any, ...], stage: Stage) -> Node:
-        key = operation, width, tuple(_key(operand) for operand in operands)
-        found = self._interned.get(key)
-        if found is None:
-            found = self._interned[key] = Node(operation, width, operands, stage)
-        return found
 
     def decide(self, condition: Node) -> bool:
         """The answer on this path.
@@ -303,7 +230,7 @@ class _Tracer:
         self._event("wait", kind)
 
     def has_feature(self, feature: str) -> bool:
-        return feature in self._model.features
+        return bool(self.node("feature", 1, (feature,), Stage.DECODE))
 
     def choose(self, name: str, constraints: tuple[Constraint, ...]) -> Constraint:
         constraint = constraints[self._answer(len(constraints))]
@@ -314,47 +241,18 @@ class _Tracer:
         return self._result(width, "unknown", width)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        return function(*arguments, **named)
-
-
-def _slice(width: int, source: Bits, low: int) -> Bits | None:
-    """A slice as a slice of the parts that it lies in, where there are such."""
-    if not isinstance(source, Node):
-        return None
-    parts = source.operands
-    if source.operation == "concat":
-        border = parts[1].width
-        if low >= border:
-            return parts[0][low - border + width - 1 : low - border]
-        return parts[1][low + width - 1 : low] if low + width <= border else None
-    if source.operation == "xor":
-        return parts[0][low + width - 1 : low] ^ parts[1][low + width - 1 : low]
-    return None
+        return call(self._interner, function, arguments, named)
 
 
 def _only_field(node: Node) -> Node | None:
     """The field that a condition depends on, when it is a single one of at most eight bits and nothing else."""
-    found, todo = set[Node](), [node]
-    while todo:
-        current = todo.pop()
-        if current.operation in ("pc", "result"):
-            return None
-        if current.operation == "field":
-            found.add(current)
-        todo += [operand for operand in current.operands if isinstance(operand, Node)]
-    return next(iter(found)) if len(found) == 1 and max(field.width for field in found) <= 8 else None
+    leaves = [part for part in reachable((node,)) if not any(isinstance(operand, Node) for operand in part.operands)]
+    fields = [leaf for leaf in leaves if leaf.operation == "field"]
+    return fields[0] if len(leaves) == len(fields) == 1 and fields[0].width <= 8 else None
 
 
-def _evaluate(node: Any, field: Node, value: int) -> Any:
-    if not isinstance(node, Node):
-        return node
-    if node is field:
-        return bits(field.width, value)
-    return apply(node.operation, node.width, *(_evaluate(operand, field, value) for operand in node.operands))
-
-
-def _key(operand: Any) -> Any:
-    return ("constant", operand.width, operand.value) if isinstance(operand, Constant) else operand
+def _evaluate(node: Node, field: Node, value: int) -> Any:
+    return evaluate((node,), {field: bits(field.width, value)}, lambda _: None)[0]
 
 
 def execute(traced: Trace, pe: ProcessingElement, operands: Mapping[str, Bits]) -> None:
@@ -365,17 +263,19 @@ def execute(traced: Trace, pe: ProcessingElement, operands: Mapping[str, Bits]) 
     """
     values: dict[Node, Bits] = {}
 
+    def leaf(node: Node) -> Bits | None:
+        match node.operation:
+            case "field":
+                return operands[node.operands[0]]
+            case "feature":
+                return bits(1, int(pe.has_feature(node.operands[0])))
+            case "pc":
+                return pe.read("PC", None)
+            case _:
+                return None
+
     def value(operand: Any) -> Any:
-        if not isinstance(operand, Node):
-            return operand
-        if operand not in values:
-            if operand.operation == "field":
-                values[operand] = operands[operand.operands[0]]
-            elif operand.operation == "pc":
-                values[operand] = pe.read("PC", None)
-            else:
-                values[operand] = apply(operand.operation, operand.width, *map(value, operand.operands))
-        return values[operand]
+        return evaluate((operand,), values, leaf)[0] if isinstance(operand, Node) else operand
 
     candidates, step = traced.paths, 0
     while True:

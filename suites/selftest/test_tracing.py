@@ -27,7 +27,7 @@ WORDS = 60
 
 @pytest.mark.parametrize("definition", definitions(), ids=lambda definition: definition.name)
 def test_the_trace_of_a_definition_does_what_the_definition_does(definition: Definition) -> None:
-    traced = trace(definition, CPU)
+    traced = trace(definition)
     generator, rng = Generator(seed=1, only=(definition.name,)), random.Random(definition.name)
     for _ in range(WORDS):
         word, seed = generator.word(rng), rng.getrandbits(32)
@@ -37,7 +37,7 @@ def test_the_trace_of_a_definition_does_what_the_definition_does(definition: Def
 def test_a_definition_that_decides_too_much_exceeds_its_budget() -> None:
     definition = next(d for d in definitions() if d.name == "logical_shifted_register")
     with pytest.raises(BudgetExceeded, match="more than 3 paths"):
-        trace(definition, CPU, budget=3)
+        trace(definition, budget=3)
 
 
 def _result(word: int, seed: int, traced: Trace | None) -> tuple[object, ...]:

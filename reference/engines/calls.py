@@ -1,0 +1,118 @@
+"""Functions of the pseudocode kept as calls: traced once for the widths of their arguments, so that eight lanes of FMLA
+share one FPMulAdd.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, cast
+
+from assay64.reference.bits import Constant, Int
+from assay64.reference.engines.graph import (
+    FunctionGraph,
+    Interner,
+    Node,
+    Stage,
+    flatten,
+    rebuild,
+    rebuilt,
+    recording,
+    stage_of,
+)
+from assay64.reference.pseudocode.processor import ProcessingElement, executing
+
+_SMALL = 24  # a function of fewer nodes is not worth a call
+_FUNCTIONS: dict[Any, FunctionGraph | None] = {}
+
+
+def call(interner: Interner, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """A call of a @pseudocode function on nodes: a call node when the function is pure, straight and not small."""
+    if not any(isinstance(part, Node) for part in _parts((arguments, named))):
+        return function(*arguments, **named)
+    key = function, _signature(arguments), _signature(tuple(named.items()))
+    if key not in _FUNCTIONS:
+        _FUNCTIONS[key] = _function_graph(function, arguments, named)
+    graph = _FUNCTIONS[key]
+    if graph is None:
+        return function(*arguments, **named)
+    operands = tuple(part for part in _parts((arguments, named)) if isinstance(part, Node))
+    stage = stage_of(operands)
+    components = (
+        interner.node("call", component.width, (graph, number, *operands), stage)
+        for number, component in enumerate(graph.components)
+    )
+    return rebuild(graph.result, components)
+
+
+def _parts(structure: Any) -> list[Any]:
+    """The leaves of arguments: bit vectors and whatever else."""
+    if isinstance(structure, dict):
+        return _parts(tuple(cast(dict[str, Any], structure).values()))
+    if isinstance(structure, tuple):
+        return [leaf for part in cast(tuple[Any, ...], structure) for leaf in _parts(part)]
+    return [structure.carrier] if isinstance(structure, Int) else [structure]
+
+
+def _signature(argument: Any) -> Any:
+    """What a function's graph depends on: widths and ranges of nodes, values of everything else."""
+    if isinstance(argument, tuple):
+        return tuple(map(_signature, cast(tuple[Any, ...], argument)))
+    if isinstance(argument, Int):
+        return Int, _signature(argument.carrier), argument.low, argument.high
+    if isinstance(argument, Node):
+        return Node, argument.width
+    return (Constant, argument.width, argument.value) if isinstance(argument, Constant) else argument
+
+
+class _NotStraight(Exception):
+    """A function does more than compute, or what it computes is decided by a node."""
+
+
+class _FunctionRecorder:
+    """Traces the body of a function of the pseudocode, which may only compute."""
+
+    def __init__(self) -> None:
+        self._interner = Interner()
+        self.node = self._interner.node
+
+    def decide(self, condition: Node) -> bool:
+        raise _NotStraight
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        return call(self._interner, function, arguments, named)
+
+    def __getattr__(self, name: str) -> Any:
+        raise _NotStraight
+
+
+def _function_graph(
+    function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
+) -> FunctionGraph | None:
+    """The graph of a function, None when it is to be executed in place."""
+    if any(callable(part) for part in _parts((arguments, named))):
+        return None
+    recorder, parameters = _FunctionRecorder(), list[Node]()
+
+    def parameter(argument: Any) -> Any:
+        if isinstance(argument, tuple):
+            return rebuilt(argument, tuple(map(parameter, cast(tuple[Any, ...], argument))))
+        if isinstance(argument, Int):
+            return Int(parameter(argument.carrier), argument.low, argument.high)
+        if isinstance(argument, Node):
+            parameters.append(recorder.node("parameter", argument.width, (len(parameters),), Stage.EXECUTE))
+            return parameters[-1]
+        return argument
+
+    pe = cast(ProcessingElement, recorder)  # an event of the body is _NotStraight
+    with contextlib.suppress(_NotStraight), recording(recorder), executing(pe, keeps_calls=True):
+        contextlib.suppress(_NotStraight),
+        recording(recorder),
+        executing(cast(ProcessingElement, recorder), keeps_calls=True),
+    ):
+        given = parameter(arguments), {name: parameter(argument) for name, argument in named.items()}
+        result = function(*given[0], **given[1])
+        widths = "_".join(str(component.width) for component in (*parameters, *flatten(result)))
+        graph = FunctionGraph(f"{function.__name__}_{widths}", tuple(parameters), result)
+        return graph if graph.size() >= _SMALL else None
+    return None
