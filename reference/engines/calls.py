@@ -106,10 +106,6 @@ def _function_graph(
 
     pe = cast(ProcessingElement, recorder)  # an event of the body is _NotStraight
     with contextlib.suppress(_NotStraight), recording(recorder), executing(pe, keeps_calls=True):
-        contextlib.suppress(_NotStraight),
-        recording(recorder),
-        executing(cast(ProcessingElement, recorder), keeps_calls=True),
-    ):
         given = parameter(arguments), {name: parameter(argument) for name, argument in named.items()}
         result = function(*given[0], **given[1])
         widths = "_".join(str(component.width) for component in (*parameters, *flatten(result)))
