@@ -171,6 +171,20 @@ class Generator:
         """Case ``number`` of this seed."""
         rng = random.Random(f"{self.seed}:{number}")
         words = self._words(rng)
+        environment, added = self.surroundings(rng, words)
+        fill = rng.choice((1, 2, 3))
+        return Case(
+            name=f"random {self.seed}:{number}",
+            code=tuple(words),
+            states=(self.state(rng, words, environment, fill),),
+            regions=(DEFAULT_REGIONS[0], msgspec.structs.replace(DEFAULT_REGIONS[1], fill=fill)),
+            environment=environment,
+            requires=added,
+            actions=(Run(budget=BUDGET),),
+        )
+
+    def surroundings(self, rng: random.Random, words: Sequence[int]) -> tuple[Environment, tuple[str, ...]]:
+        """An environment that has, mostly, the features that ``words`` need, and the features it has beyond the CPU's."""
         needed = frozenset[str]().union(*map(features_of, words)) - model(self.cpu).features
         # One in sixteen keeps the CPU model as it is: without the feature the instruction is UNDEFINED.
         added = sorted(needed) if rng.randrange(16) else []
@@ -181,16 +195,7 @@ class Generator:
         environment = Environment(model=cpu)
         if model(cpu).features & POINTER_FEATURES and any(features_of(word) & POINTER_FEATURES for word in words):
             environment = corner_environment(rng, environment)
-        fill = rng.choice((1, 2, 3))
-        return Case(
-            name=f"random {self.seed}:{number}",
-            code=tuple(words),
-            states=(self._state(rng, words, environment, fill),),
-            regions=(DEFAULT_REGIONS[0], msgspec.structs.replace(DEFAULT_REGIONS[1], fill=fill)),
-            environment=environment,
-            requires=tuple(added),
-            actions=(Run(budget=BUDGET),),
-        )
+        return environment, tuple(added)
 
     def _words(self, rng: random.Random) -> list[int]:
         words = list[int]()
@@ -247,7 +252,8 @@ class Generator:
             return rng.choice((0, top, top >> 1, (top >> 1) + 1, 1))
         return rng.randrange(top + 1)
 
-    def _state(self, rng: random.Random, words: Sequence[int], environment: Environment, fill: int) -> State:
+    def state(self, rng: random.Random, words: Sequence[int], environment: Environment, fill: int) -> State:
+        """Registers at their corners; those that ``words`` use for addresses and targets lead somewhere."""
         features = model(environment.model).features
         registers = {f"x{index}": corner_integer(rng) for index in range(31)}
         registers["sp"] = (
