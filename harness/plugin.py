@@ -17,7 +17,7 @@ from assay64.harness.check_context import CheckFailed, Context
 from assay64.harness.errors import AssayError
 
 if TYPE_CHECKING:
-    from assay64.harness.record.records import Lines
+    from assay64.harness.record.journal import Journal
     from assay64.harness.under_test import BackendUnderTest
 
 DEFAULT_SEED = 1
@@ -26,7 +26,8 @@ FAILED_CHECK = "assay64.failed_check"
 REPLAY = "replay"
 
 _context = pytest.StashKey[Context]()
-_records: pytest.StashKey[Lines | None] = pytest.StashKey()
+_records: pytest.StashKey[Journal | None] = pytest.StashKey()
+_own_run = pytest.StashKey[bool]()
 
 
 def _number(text: str) -> int:
@@ -66,19 +67,27 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_records] = None
     directory = config.getoption("assay_records")
     if directory is not None:
-        from assay64.harness.record.records import Lines
+        from assay64.harness.record import store
 
-        config.stash[_records] = Lines(Path(directory) / f"checks-{_worker(config)}.jsonl")
-        if not _is_worker(config):
-            config.pluginmanager.register(_TestRecords(Path(directory)), "assay64-records")
+        try:
+            if not _is_worker(config):
+                _begin_run(config, Path(directory))
+                config.pluginmanager.register(_TestRecords(store.part(Path(directory), "tests")), "assay64-records")
+            config.stash[_records] = store.part(Path(directory), _worker(config))
+        except AssayError as error:
+            raise pytest.UsageError(f"--assay-records: {error}") from None
     if config.getoption("backend") and not _is_worker(config):
         # Here a mistake is one line; during collection it would be an error in every test.
         _chosen_backends(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if (lines := config.stash.get(_records, None)) is not None:
-        lines.close()
+    if (journal := config.stash.get(_records, None)) is not None:
+        journal.close()
+        if config.stash.get(_own_run, False):
+            from assay64.harness.record import store
+
+            store.finish(journal.path.parent)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -113,6 +122,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # By the name of our own fixture, so that another project's fixture called `backend` is left alone.
     if "assay64_backend" in metafunc.fixturenames:
         metafunc.parametrize("assay64_backend", _chosen_backends(metafunc.config), scope="session")
+
+
+def _begin_run(config: pytest.Config, directory: Path) -> None:
+    """Whoever started pytest may have begun the run; plain pytest begins it here."""
+    from assay64.harness.record import store
+    from assay64.harness.record.provenance import run_info
+    from assay64.harness.record.records import BackendInfo
+
+    if not store.is_waiting(directory):
+        config.stash[_own_run] = True
+        backends = [BackendInfo(name=name) for name in _chosen_backends(config)]
+        info = run_info("pytest", seed=cast(int, config.getoption("assay_seed")), backends=backends)
+        store.begin(directory, info, store.new_shard())
 
 
 def _chosen_backends(config: pytest.Config) -> list[str]:
@@ -212,11 +234,8 @@ def _failed_checks(error: BaseException) -> list[CheckFailed]:
 class _TestRecords:
     """Writes what became of every test, for whoever started pytest. Lives in the process that collects the reports."""
 
-    def __init__(self, directory: Path) -> None:
-        from assay64.harness.record.records import Lines
-
-        self._directory = directory
-        self._lines = Lines(directory / "tests.jsonl")
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._seconds: dict[str, float] = {}
         self._ended: dict[str, tuple[str, str]] = {}
 
@@ -248,7 +267,7 @@ class _TestRecords:
     def pytest_sessionfinish(self) -> None:
         for test in list(self._ended):
             self._finish(test)
-        self._lines.close()
+        self._journal.close()
 
     def _finish(self, test: str) -> None:
         outcome, error = self._ended.pop(test)
@@ -257,10 +276,10 @@ class _TestRecords:
     def _write(self, test: str, outcome: str, error: str, seconds: float) -> None:
         from assay64.harness.record.records import TestRecord
 
-        self._lines.append(TestRecord(test=test, outcome=outcome, error=error, seconds=round(seconds, 3)))
+        self._journal.test(TestRecord(test=test, outcome=outcome, error=error, seconds=round(seconds, 3)))
 
     def _total(self, count: int) -> None:
-        (self._directory / "collected").write_text(str(count), "utf-8")
+        self._journal.note("collected", {"tests": count})
 
 
 def _is_worker(config: pytest.Config) -> bool:

@@ -45,7 +45,9 @@ class CaseJudge(Protocol):
 
 
 class RecordSink(Protocol):
-    def append(self, record: msgspec.Struct, /) -> None: ...
+    """What is needed of ``journal.Journal``."""
+
+    def check(self, record: CheckRecord) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class BackendUnderTest:
                 before_shrinking=case if explained.shrunk else None,
             )
             context.tokens.append(explained.token)
-            self._record(verdict, explained.token, cause=explained.cause, report=report)
+            self._record(verdict, explained.token, case=to_token(_unnamed(case)), cause=explained.cause, report=report)
             return report
         plain = _plain(case)
         if verdict.kind is VerdictKind.UNSUPPORTED:
@@ -144,7 +146,7 @@ class BackendUnderTest:
         seen = verdict if case.permitted is None else self.judge.judge(plain, self.name)
         if seen.kind not in FAILING:
             # Only the suite's own expectation shows it: the token carries that, and nothing can be left out.
-            whole = msgspec.structs.replace(case, name="")
+            whole = _unnamed(case)
             cause = cause_text(cause_of(self.name, verdict, blamed(case)), blamed(case))
             return _Explained(case, verdict, cause, to_token(whole), shrunk=False)
         if len(plain.code) > 1 and seen.kind is not VerdictKind.HANG:
@@ -163,15 +165,16 @@ class BackendUnderTest:
             plain, seen = smaller, again
         return _Explained(plain, seen, cause, to_token(plain), shrunk=True)
 
-    def _record(self, verdict: Verdict, token: str, *, cause: str, report: str = "") -> None:
+    def _record(self, verdict: Verdict, token: str, *, cause: str, case: str = "", report: str = "") -> None:
         if self._sink is not None:
-            self._sink.append(
+            self._sink.check(
                 CheckRecord(
                     test=self._context.test,
                     group=self._context.group,
                     backend=self.name,
                     verdict=verdict,
                     token=token,
+                    case="" if case == token else case,
                     cause=cause,
                     report=report,
                 )
@@ -182,6 +185,10 @@ def cause_text(cause: Cause, word: int | None) -> str:
     """``ADDS (shifted register): nzcv``: what failures are grouped by."""
     about = instruction(word).title if word is not None else "several instructions"
     return f"{about}: {', '.join(cause.what) or cause.kind}"
+
+
+def _unnamed(case: Case) -> Case:
+    return msgspec.structs.replace(case, name="")
 
 
 def _plain(case: Case) -> Case:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import difflib
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -16,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import assay64
 from assay64.harness.cli.options import Backends, Json, available_backends, chosen_backends, parse_number, print_json
 from assay64.harness.errors import AssayError, UsageError
 
@@ -70,7 +67,8 @@ def run(
     Exit code 0 when every case matches or is a known deviation, 1 for failures, 2 for wrong usage, 3 when one that
     --backend names is not available.
     """
-    from assay64.harness.record import records as record
+    from assay64.harness.record import store
+    from assay64.harness.record.records import FAILING
 
     number = parse_number(seed, "--seed")
     paths = find_suites(suites or [])
@@ -79,19 +77,18 @@ def run(
         raise UsageError("no backend can run here; `assay64 doctor` says what is missing and how to get it")
     with tempfile.TemporaryDirectory(prefix="assay64-run-") as scratch:
         directory = Path(scratch) if report is None else report
-        record.clear(directory)
-        info = _info(names, number, suites or [])
-        record.write_info(directory, info)
+        store.begin(directory, _info(names, number, suites or [], select, cases), store.new_shard())
         command = _command(
             paths, names, directory, Path(scratch), select, jobs or _processors(), number, cases, junitxml
         )
         code = _pytest(command, directory, show=not as_json)
-        records = record.read(directory)
-        if not records.checks and not records.errors():
+        store.finish(directory)
+        records = store.read(directory)
+        if not records.tallies and not records.errors():
             raise _nothing_ran(code, directory / LOG, select)
         whole = select is None and not suites
         _print(records, directory / LOG, code, as_json=as_json, whole=whole)
-        failed = bool(records.failures() or records.errors() or code not in (PASSED, FAILED))
+        failed = bool(records.count(FAILING) or records.errors() or code not in (PASSED, FAILED))
     if report is not None and not as_json:
         typer.echo(f"Records: {report}")
     raise typer.Exit(1 if failed else 0)
@@ -129,8 +126,9 @@ def find_suites(wanted: Iterable[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _info(names: list[str], seed: int, suites: list[str]) -> RunInfo:
-    from assay64.harness.record.records import BackendInfo, RunInfo
+def _info(names: list[str], seed: int, suites: list[str], select: str | None, cases: int | None) -> RunInfo:
+    from assay64.harness.record.provenance import run_info
+    from assay64.harness.record.records import BackendInfo
 
     backends = [BackendInfo(name=name, version=_version(name)) for name in names]
     absent = [
@@ -138,15 +136,8 @@ def _info(names: list[str], seed: int, suites: list[str]) -> RunInfo:
         for name, missing in available_backends()
         if missing is not None and name not in names
     ]
-    return RunInfo(
-        assay64=assay64.__version__,
-        python=platform.python_version(),
-        machine=f"{platform.system()} {platform.machine()}",
-        seed=seed,
-        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        backends=(*backends, *absent),
-        suites=tuple(suites),
-    )
+    options = {name: str(value) for name, value in (("-k", select), ("--cases", cases)) if value is not None}
+    return run_info("run", seed=seed, backends=[*backends, *absent], suites=suites, options=options)
 
 
 def _version(name: str) -> str:
@@ -190,6 +181,8 @@ def _pytest(command: list[str], directory: Path, *, show: bool) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from assay64.harness.record import store
+
     console = Console(stderr=True)
     # A caller's own options for pytest are not meant for the suites.
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
@@ -205,25 +198,12 @@ def _pytest(command: list[str], directory: Path, *, show: bool) -> int:
         try:
             while child.poll() is None:
                 time.sleep(POLL_S)
-                progress.update(task, total=_collected(directory), completed=_finished(directory))
+                done = store.progress(directory)
+                progress.update(task, total=done.collected, completed=done.tests)
         except KeyboardInterrupt:
             child.wait()
             raise
         return child.returncode
-
-
-def _collected(directory: Path) -> int | None:
-    try:
-        return int((directory / "collected").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _finished(directory: Path) -> int:
-    try:
-        return (directory / "tests.jsonl").read_bytes().count(b"\n")
-    except OSError:
-        return 0
 
 
 def _nothing_ran(code: int, log: Path, select: str | None) -> AssayError:
@@ -236,10 +216,11 @@ def _nothing_ran(code: int, log: Path, select: str | None) -> AssayError:
 
 def _print(records: Records, log: Path, code: int, *, as_json: bool, whole: bool) -> None:
     from assay64.harness.judge import deviations
+    from assay64.harness.record.records import FAILING
     from assay64.harness.report.jsonout import run_data
     from assay64.harness.report.terminal import run_report
 
-    failed = bool(records.failures() or records.errors() or code not in (PASSED, FAILED))
+    failed = bool(records.count(FAILING) or records.errors() or code not in (PASSED, FAILED))
     ran = [one for one in records.info.backends if not one.missing]
     known = {one.name: deviations.for_backend(one.name) for one in ran}
     titles = {entry.id: entry.title for entries in known.values() for entry in entries}

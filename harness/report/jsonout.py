@@ -11,7 +11,7 @@ from assay64.harness.cases.files import plain
 from assay64.harness.cases.outcome import Verdict
 from assay64.harness.record.records import Records
 from assay64.harness.report.table import count
-from assay64.harness.report.terminal import Group, grouped
+from assay64.harness.report.terminal import Group, deviations, failures
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:
@@ -25,12 +25,10 @@ def run_data(records: Records, titles: Mapping[str, str], exit_code: int) -> dic
         "exit_code": exit_code,
         "verdicts": {
             group: {name: {str(kind): number for kind, number in counter.items()} for name, counter in found.items()}
-            for group, found in count(records.checks).items()
+            for group, found in count(records.tallies).items()
         },
-        "failures": [_group(group) | {"report": group.smallest.report} for group in grouped(records.failures())],
-        "known_deviations": [
-            _group(group) | {"title": titles.get(group.cause, "")} for group in grouped(records.deviations())
-        ],
+        "failures": [_group(group) | {"report": group.smallest.report} for group in failures(records)],
+        "known_deviations": [_group(group) | {"title": titles.get(group.cause, "")} for group in deviations(records)],
         "skipped": [test.test for test in records.skipped()],
         "errors": [msgspec.to_builtins(test) for test in records.errors()],
     }

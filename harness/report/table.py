@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from tabulate import tabulate
 
 from assay64.harness.cases.outcome import VerdictKind
-from assay64.harness.record.records import CheckRecord
+from assay64.harness.record.records import Tally
 
 Counts = Mapping[str, Mapping[str, Counter[VerdictKind]]]
 
@@ -26,12 +26,12 @@ TOTAL = "total"
 LEGEND = "Numbers are cases that match; known: known deviations; unsupported is never counted as a match."
 
 
-def count(checks: Iterable[CheckRecord]) -> dict[str, dict[str, Counter[VerdictKind]]]:
+def count(tallies: Iterable[Tally]) -> dict[str, dict[str, Counter[VerdictKind]]]:
     """Verdicts by instruction class, in the order of the suites' files, and backend."""
     counts: dict[str, dict[str, Counter[VerdictKind]]] = {}
     # Processes that share the work leave their records in any order.
-    for check in sorted(checks, key=lambda check: check.test.partition("::")[0]):
-        counts.setdefault(check.group, {}).setdefault(check.backend, Counter())[check.verdict.kind] += 1
+    for tally in sorted(tallies, key=lambda tally: tally.test.partition("::")[0]):
+        counts.setdefault(tally.group, {}).setdefault(tally.backend, Counter())[tally.kind] += tally.cases
     return counts
 
 
@@ -41,9 +41,9 @@ def cell(counter: Mapping[VerdictKind, int]) -> str:
     return ", ".join(parts) or "-"
 
 
-def verdict_table(checks: Iterable[CheckRecord], backends: Iterable[str]) -> str:
+def verdict_table(tallies: Iterable[Tally], backends: Iterable[str]) -> str:
     """The table as text: a row for each instruction class, a column for each backend, and a row of totals."""
-    counts, names = count(checks), list(backends)
+    counts, names = count(tallies), list(backends)
     rows = [[group, *(cell(by_backend.get(name, {})) for name in names)] for group, by_backend in counts.items()]
     totals = {name: Counter[VerdictKind]() for name in names}
     for by_backend in counts.values():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from assay64.harness.record.records import CheckRecord, Records
+from assay64.harness.cases.outcome import VerdictKind
+from assay64.harness.record.records import FAILING, CheckRecord, Records
 from assay64.harness.report.failure import replay_command
 from assay64.harness.report.table import LEGEND, verdict_table
 
@@ -15,7 +17,7 @@ ERRORS_SHOWN = 5
 
 @dataclass(frozen=True)
 class Group:
-    """Checks with one cause on one backend; ``smallest`` has the shortest token."""
+    """Cases with one cause on one backend; of those that were kept, ``smallest`` has the shortest token."""
 
     backend: str
     cause: str
@@ -23,16 +25,32 @@ class Group:
     smallest: CheckRecord
 
 
-def grouped(checks: Iterable[CheckRecord]) -> list[Group]:
-    """By backend and cause, the largest groups first."""
-    members: dict[tuple[str, str], list[CheckRecord]] = {}
-    for check in checks:
-        members.setdefault((check.backend, check.cause), []).append(check)
-    groups = [
-        Group(backend, cause, len(found), min(found, key=lambda check: (len(check.token), check.token)))
-        for (backend, cause), found in members.items()
-    ]
+def grouped(records: Records, kinds: Iterable[VerdictKind]) -> list[Group]:
+    """The cases with a verdict of these kinds by backend and cause, the largest groups first."""
+    wanted = frozenset(kinds)
+    counts = Counter[tuple[str, str]]()
+    for tally in records.tallies:
+        if tally.kind in wanted:
+            counts[tally.backend, tally.cause] += tally.cases
+    smallest: dict[tuple[str, str], CheckRecord] = {}
+    for check in records.checks:
+        key = check.backend, check.cause
+        if check.verdict.kind in wanted and (key not in smallest or _size(check) < _size(smallest[key])):
+            smallest[key] = check
+    groups = [Group(*key, counts[key], check) for key, check in smallest.items()]
     return sorted(groups, key=lambda group: (-group.count, group.backend, group.cause))
+
+
+def _size(check: CheckRecord) -> tuple[int, str]:
+    return len(check.token), check.token
+
+
+def failures(records: Records) -> list[Group]:
+    return grouped(records, FAILING)
+
+
+def deviations(records: Records) -> list[Group]:
+    return grouped(records, (VerdictKind.KNOWN_DEVIATION,))
 
 
 def run_report(records: Records, titles: Mapping[str, str], fixed: Iterable[tuple[str, str]] = ()) -> str:
@@ -43,7 +61,7 @@ def run_report(records: Records, titles: Mapping[str, str], fixed: Iterable[tupl
     """
     sections = [
         "\n".join(_header(records)),
-        verdict_table(records.checks, [one.name for one in records.info.backends if not one.missing]),
+        verdict_table(records.tallies, [one.name for one in records.info.backends if not one.missing]),
         LEGEND,
         *_failures(records),
         *_errors(records),
@@ -56,17 +74,17 @@ def run_report(records: Records, titles: Mapping[str, str], fixed: Iterable[tupl
 
 def summary(records: Records) -> str:
     """One line: how many cases and what became of them."""
-    failures = records.failures()
-    parts = [f"{len(records.checks)} cases"]
-    if failures:
-        parts.append(f"{_number(len(failures), 'failure')} with {_number(len(grouped(failures)), 'cause')}")
-    if deviations := records.deviations():
-        parts.append(f"{_number(len(deviations), 'case')} with known deviations")
+    failed = records.count(FAILING)
+    parts = [f"{records.cases()} cases"]
+    if failed:
+        parts.append(f"{_number(failed, 'failure')} with {_number(len(failures(records)), 'cause')}")
+    if known := records.count((VerdictKind.KNOWN_DEVIATION,)):
+        parts.append(f"{_number(known, 'case')} with known deviations")
     if errors := records.errors():
         parts.append(f"{_number(len(errors), 'test')} that could not be run to the end")
     if skipped := records.skipped():
         parts.append(f"{_number(len(skipped), 'test')} that the suites skipped")
-    if not failures and not errors:
+    if not failed and not errors:
         parts.append("no failures")
     return ", ".join(parts) + f"; seed {records.info.seed}."
 
@@ -79,7 +97,7 @@ def _header(records: Records) -> Iterator[str]:
 
 
 def _failures(records: Records) -> Iterator[str]:
-    groups = grouped(records.failures())
+    groups = failures(records)
     if groups:
         yield f"Failures by cause ({len(groups)})"
     for group in groups:
@@ -98,7 +116,7 @@ def _errors(records: Records) -> Iterator[str]:
 
 
 def _deviations(records: Records, titles: Mapping[str, str]) -> Iterator[str]:
-    groups = grouped(records.deviations())
+    groups = deviations(records)
     if groups:
         yield "Known deviations"
     for group in groups:

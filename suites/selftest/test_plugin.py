@@ -142,8 +142,13 @@ class Judge:
         return case
 
 
+class Sink(list[Any]):
+    def check(self, record):
+        self.append(record)
+
+
 def checked(judge):
-    sink: list[Any] = []
+    sink = Sink()
     context = Context("test_it", "group")
     return BackendUnderTest("b", judge, context, sink, seed="1"), sink, context
 

@@ -9,14 +9,12 @@ from assay64.harness.cases.case import Case, Step
 from assay64.harness.cases.outcome import Difference, Verdict, VerdictKind
 from assay64.harness.cases.state import State
 from assay64.harness.cases.tokens import to_token
-from assay64.harness.errors import UsageError
-from assay64.harness.record import records as record
-from assay64.harness.record.records import BackendInfo, CheckRecord, Lines, Records, RunInfo, TestRecord
+from assay64.harness.record.records import BackendInfo, CheckRecord, Records, RunInfo, Tally, TestRecord
 from assay64.harness.report import failure
 from assay64.harness.report.failure import Described, failure_report, flags_text
 from assay64.harness.report.jsonout import run_data
 from assay64.harness.report.table import cell, verdict_table
-from assay64.harness.report.terminal import grouped, run_report
+from assay64.harness.report.terminal import failures, run_report
 
 ADDS = 0xAB020020
 T = to_token(Case(code=(0,)))
@@ -115,9 +113,14 @@ def check(kind, token=T, backend="unicorn", group="ADD", cause="", report=""):
 def some_records():
     return Records(
         info=INFO,
+        tallies=[
+            Tally("t", "ADD", "unicorn", VerdictKind.MATCH, "", 3),
+            Tally("t", "SUB", "unicorn", VerdictKind.UNSUPPORTED, "", 1),
+            Tally("t", "ADD", "unicorn", VerdictKind.MISMATCH, "ADDS: nzcv", 2),
+            Tally("t", "ADD", "unicorn", VerdictKind.HANG, "B: hang", 1),
+            Tally("t", "ADD", "unicorn", VerdictKind.KNOWN_DEVIATION, "undefined-words", 1),
+        ],
         checks=[
-            *(check(VerdictKind.MATCH) for _ in range(3)),
-            check(VerdictKind.UNSUPPORTED, group="SUB"),
             check(VerdictKind.MISMATCH, "long token", cause="ADDS: nzcv", report="LONG REPORT"),
             check(VerdictKind.MISMATCH, "short", cause="ADDS: nzcv", report="SHORT REPORT"),
             check(VerdictKind.HANG, "h", cause="B: hang", report="HANG REPORT"),
@@ -132,7 +135,7 @@ def some_records():
 
 
 def test_table_counts_every_verdict():
-    lines = verdict_table(some_records().checks, ["unicorn", "kvm"]).splitlines()
+    lines = verdict_table(some_records().tallies, ["unicorn", "kvm"]).splitlines()
     assert lines[0].split() == ["instruction", "class", "unicorn", "kvm"]
     assert "3, 1 known, 2 FAIL, 1 HANG" in lines[2]
     assert lines[2].split()[-1] == "-"
@@ -147,7 +150,7 @@ def test_every_kind_of_verdict_has_a_word_in_the_table():
 
 
 def test_groups_show_the_smallest():
-    first, *rest = grouped(some_records().failures())
+    first, *rest = failures(some_records())
     assert (first.cause, first.count, first.smallest.token) == ("ADDS: nzcv", 2, "short")
     assert [group.cause for group in rest] == ["B: hang"]
 
@@ -178,34 +181,3 @@ def test_run_data_is_json():
     assert data["failures"][0]["token"] == "short"  # noqa: S105 - a replay token, no password
     assert data["known_deviations"][0]["cause"] == "undefined-words"
     assert data["exit_code"] == 1
-
-
-def test_records_survive_the_disk_and_a_killed_writer(tmp_path):
-    written = some_records()
-    record.write_info(tmp_path, INFO)
-    for worker, part in (("gw0", written.checks[:4]), ("gw1", written.checks[4:])):
-        with Lines(tmp_path / f"checks-{worker}.jsonl") as lines:
-            for one in part:
-                lines.append(one)
-    with Lines(tmp_path / "tests.jsonl") as lines:
-        for test in written.tests:
-            lines.append(test)
-    with (tmp_path / "checks-gw1.jsonl").open("ab") as file:
-        file.write(b'{"test": "half a li')
-    found = record.read(tmp_path)
-    assert (found.info, found.checks, found.tests) == (written.info, written.checks, written.tests)
-    (tmp_path / "mine.txt").write_text("keep")
-    record.clear(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-
-
-def test_records_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(UsageError, match="holds no run"):
-        record.read(tmp_path)
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(UsageError, match=r"run\.json"):
-        record.read(tmp_path)
-    record.write_info(tmp_path, INFO)
-    (tmp_path / "checks-main.jsonl").write_text('{"test": 3}\n')
-    with pytest.raises(UsageError, match=r"checks-main\.jsonl:1"):
-        record.read(tmp_path)
