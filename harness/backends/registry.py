@@ -24,6 +24,7 @@ BUILT_IN = {
     "reference": "assay64.harness.backends.reference:BACKEND",
     "unicorn": "assay64.harness.backends.unicorn:BACKEND",
     "dynarmic": "assay64.harness.backends.dynarmic:BACKEND",
+    "icicle": "assay64.harness.backends.icicle:BACKEND",
 }
 LIBRARY_ENDINGS = (".so", ".dylib")
 METHODS = ("available", "capabilities", "create")
