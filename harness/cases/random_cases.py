@@ -8,10 +8,10 @@ the patterns' fields by their names in the Arm ARM and nothing of what an instru
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import msgspec
 
@@ -50,6 +50,7 @@ DATA, DATA_SIZE = DATA_REGION
 _BRANCH_OFFSETS = frozenset({"imm14", "imm19", "imm26"})
 _REGISTERS = frozenset({"Rd", "Rn", "Rm", "Ra", "Rt", "Rt2", "Rs"})
 _FZ16 = 1 << 19
+_ATTEMPTS = 100_000
 _TRANSFERRED = frozenset({"Rt", "Rt2"})
 
 
@@ -131,7 +132,8 @@ class Generator:
     """Draws cases.
 
     ``only`` are globs of definitions or mnemonics; ``lengths`` the numbers of instructions to choose from; ``features``
-    the FEAT_* beyond those of ``cpu`` that instructions may need (None: any).
+    the FEAT_* beyond those of ``cpu`` that instructions may need (None: any). ``weights`` maps globs of groups,
+    definitions, mnemonics or FEAT_* to factors of how often such definitions are drawn.
     """
 
     seed: int
@@ -139,6 +141,7 @@ class Generator:
     lengths: tuple[int, ...] = (1, 1, 1, 2, 4, 8)
     cpu: str = "cortex-a57"
     features: frozenset[str] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @cached_property
     def definitions(self) -> Sequence[tuple[Definition, tuple[str, ...]]]:
@@ -157,10 +160,21 @@ class Generator:
     @cached_property
     def _weights(self) -> Sequence[float]:
         """A definition counts by its mnemonics; one that is UNDEFINED at EL0 whatever its operands counts little."""
-        return [
-            0.25 if definition.name in UNDEFINED_AT_EL0 else min(len(names), 4)
+        weights = [
+            (0.25 if definition.name in UNDEFINED_AT_EL0 else min(len(names), 4)) * self._factor(definition, names)
             for definition, names in self.definitions
         ]
+        if not any(weights):
+            raise UsageError("the weights leave no instruction to draw")
+        return weights
+
+    def _factor(self, definition: Definition, names: tuple[str, ...]) -> float:
+        factor = 1.0
+        for glob, weight in self.weights.items():
+            called = (definition.group, definition.name, *names, *_features(definition))
+            if any(fnmatchcase(name, glob) for name in called):
+                factor *= weight
+        return factor
 
     def cases(self, count: int, start: int = 0) -> Iterator[Case]:
         """Cases ``start`` to ``start + count - 1`` of this seed."""
@@ -184,7 +198,7 @@ class Generator:
         )
 
     def surroundings(self, rng: random.Random, words: Sequence[int]) -> tuple[Environment, tuple[str, ...]]:
-        """An environment that has, mostly, the features that ``words`` need, and the features it has beyond the CPU's."""
+        """An environment that has, mostly, the features that ``words`` need, and those it has beyond ``cpu``."""
         needed = frozenset[str]().union(*map(features_of, words)) - model(self.cpu).features
         # One in sixteen keeps the CPU model as it is: without the feature the instruction is UNDEFINED.
         added = sorted(needed) if rng.randrange(16) else []
@@ -218,11 +232,11 @@ class Generator:
     def word(self, rng: random.Random) -> int:
         """An instruction: a definition, one of its mnemonics, fields.
 
-        One in sixteen of those that are UNDEFINED is kept.
+        One in sixteen of those that are UNDEFINED is kept. UsageError when the features leave none.
         """
-        while True:
+        for _ in range(_ATTEMPTS):
             definition, names = rng.choices(self.definitions, self._weights)[0]
-            fields = {field.name: self._field(rng, field) for field in definition.pattern.fields}
+            fields = {one.name: self._field(rng, one) for one in definition.pattern.fields}
             wanted = rng.choice([index for index, name in enumerate(definition.mnemonics) if name in names])
             if definition.name in SYSTEM_SPACE and rng.randrange(8):
                 fields |= rng.choice(system_encodings(definition))
@@ -239,6 +253,7 @@ class Generator:
                 continue
             if allocation(word, model(EVERYTHING)) is not Allocation.UNALLOCATED or rng.randrange(16) == 0:
                 return word
+        raise UsageError("the features of the backends leave no instruction to draw")
 
     def _field(self, rng: random.Random, field: Field) -> int:
         top = (1 << field.width) - 1
@@ -333,6 +348,17 @@ class Generator:
                     rng.getrandbits(64),
                 )
             )
+
+
+@cache
+def _features(definition: Definition) -> frozenset[str]:
+    """The FEAT_* that mnemonics of the definition need."""
+    pattern = definition.pattern
+    words = [
+        pattern.value | pattern.should_be_value | chosen
+        for _, _, chosen in pattern.combinations(definition.selected_by)
+    ]
+    return frozenset[str]().union(*map(features_of, words))
 
 
 @lru_cache

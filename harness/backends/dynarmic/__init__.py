@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+import msgspec
+
 from assay64.harness.backends.dynarmic import build
 from assay64.harness.backends.library import LibraryBackend, LibraryInstance
 from assay64.harness.cases.capabilities import Capabilities
@@ -16,12 +18,15 @@ from assay64.harness.cases.case import Environment
 
 
 class DynarmicBackend:
-    """See contract.Backend. ``settings`` reach the adapter: ``code_cache_size`` in bytes, ``fast_dispatch`` 0 or 1."""
+    """See contract.Backend. ``settings`` reach the adapter: ``code_cache_size`` in bytes, ``fast_dispatch`` 0 or 1,
+    ``optimiser`` 0 or 1.
+    """
 
     name = "dynarmic"
 
     def __init__(self, settings: Mapping[str, int | str] | None = None) -> None:
         self._settings = dict(settings or {})
+        self._optimises = bool(self._settings.get("optimiser", 1))
 
     @cached_property
     def _backend(self) -> LibraryBackend:
@@ -32,10 +37,13 @@ class DynarmicBackend:
         return build.missing()
 
     def capabilities(self) -> Capabilities:
-        return self._backend.capabilities()
+        found = self._backend.capabilities()
+        return msgspec.structs.replace(found, optimiser_off=OPTIMISER_OFF) if self._optimises else found
 
     def create(self, environment: Environment, vcpus: int = 1) -> LibraryInstance:
         return self._backend.create(environment, vcpus)
 
 
 BACKEND = DynarmicBackend()
+UNOPTIMISED = DynarmicBackend({"optimiser": 0})
+OPTIMISER_OFF = f"{__name__}:UNOPTIMISED"

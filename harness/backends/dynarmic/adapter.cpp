@@ -50,13 +50,14 @@ bool ParseSettings(const char* config, Settings& settings, std::string& error) {
         std::uint64_t most;
         std::uint64_t* value;
     };
-    std::uint64_t exception_level = 0, fast_dispatch = 0, return_stack_buffer = 0, sctlr_el1 = 0;
+    std::uint64_t exception_level = 0, fast_dispatch = 0, return_stack_buffer = 0, optimiser = 1, sctlr_el1 = 0;
     const Key keys[] = {
         {"vcpus", 1, kMostVcpus, &settings.vcpus},
         {"exception_level", 0, 0, &exception_level},
         {"code_cache_size", 8u << 20, 128u << 20, &settings.code_cache_size},
         {"fast_dispatch", 0, 1, &fast_dispatch},
         {"return_stack_buffer", 0, 1, &return_stack_buffer},
+        {"optimiser", 0, 1, &optimiser},
         {"sctlr_el1", 0, ~std::uint64_t{0}, &sctlr_el1},
         {"dc_zva_size", 64, 64, &settings.dc_zva_size},
         {"cache_line_size", 16, 2048, &settings.cache_line_size},
@@ -83,6 +84,7 @@ bool ParseSettings(const char* config, Settings& settings, std::string& error) {
     }
     settings.fast_dispatch = fast_dispatch != 0;
     settings.return_stack_buffer = return_stack_buffer != 0;
+    settings.optimiser = optimiser != 0;
     return true;
 }
 

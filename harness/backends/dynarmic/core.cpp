@@ -51,6 +51,7 @@ Core::Core(Shared& shared, std::size_t index, const Settings& settings)
     config.optimizations &= ~Dynarmic::OptimizationFlag::MiscIROpt;
     if (!settings.fast_dispatch) config.optimizations &= ~Dynarmic::OptimizationFlag::FastDispatch;
     if (!settings.return_stack_buffer) config.optimizations &= ~Dynarmic::OptimizationFlag::ReturnStackBuffer;
+    if (!settings.optimiser) config.optimizations = Dynarmic::no_optimizations;
     jit_.emplace(config);
 }
 

@@ -20,6 +20,7 @@ struct Settings {
     std::uint64_t code_cache_size = 8u << 20;  // under 8 MiB it crashes: translation needs 1 MiB of it free at any time
     bool fast_dispatch = false;                // makes forgetting translations cost a millisecond
     bool return_stack_buffer = false;          // its jumps skip the check of the budget
+    bool optimiser = true;                     // block linking and the passes over the intermediate code
     std::uint64_t dc_zva_size = 64;
     std::uint64_t cache_line_size = 64;
     std::uint64_t exclusives_granule = 64;
