@@ -25,8 +25,8 @@ from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
 HELPER_CODE, HELPER_DATA = 0x5A64_0000_0000_0000, 0x5A64_0000_0001_0000
 HELPER_BUDGET = 1000
 # ldp q.., q.., [x0, #..] and stp
-LOADS = tuple(0xAD40_0000 | pair << 15 | 2 * pair + 1 << 10 | 2 * pair for pair in range(16))
-STORES = tuple(0xAD00_0000 | pair << 15 | 2 * pair + 1 << 10 | 2 * pair for pair in range(16))
+LOADS = tuple(0xAD40_0000 | first << 15 | first + 1 << 10 | first for first in range(0, 32, 2))
+STORES = tuple(0xAD00_0000 | first << 15 | first + 1 << 10 | first for first in range(0, 32, 2))
 NOP = 0xD503_201F
 BRK_MASK, BRK = 0xFFE0_001F, 0xD420_0000
 FLAGS = ("OV", "CY", "ZR", "NG")
@@ -47,8 +47,13 @@ _spare = threading.local()
 
 
 def _virtual_machine() -> Any:
-    spare: list[Any] = getattr(_spare, "machines", [])
-    return spare.pop() if spare else icicle.Icicle("aarch64")
+    return spare.pop() if (spare := _spare_machines()) else icicle.Icicle("aarch64")
+
+
+def _spare_machines() -> list[Any]:
+    if not hasattr(_spare, "machines"):
+        _spare.machines = list[Any]()
+    return _spare.machines
 
 
 class IcicleInstance(OptionalActions):
@@ -139,9 +144,7 @@ class IcicleInstance(OptionalActions):
         for address in self._breakpoints:
             self._vm.remove_breakpoint(address)
         self._breakpoints.clear()
-        if not hasattr(_spare, "machines"):
-            _spare.machines = []
-        _spare.machines.append(self._vm)
+        _spare_machines().append(self._vm)
         del self._vm, self._memory
 
     def _exit(self, status: Any, until: int | None) -> Exit:
