@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SEED = 1
 DEFAULT_CASES = 100
+DEFAULT_ROW_CASES = 2
 FAILED_CHECK = "assay64.failed_check"
 REPLAY = "replay"
 
@@ -56,6 +57,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=DEFAULT_CASES,
         metavar="N",
         help=f"how many random cases each random test draws (default: {DEFAULT_CASES})",
+    )
+    group.addoption(
+        "--assay-row-cases",
+        type=int,
+        default=DEFAULT_ROW_CASES,
+        metavar="N",
+        help=f"how many random states each row of the specification gets (default: {DEFAULT_ROW_CASES})",
     )
     group.addoption("--assay-records", metavar="DIR", help="directory for the records of every check")
 
@@ -184,6 +192,12 @@ def assay_seed(pytestconfig: pytest.Config) -> int:
 def assay_cases(pytestconfig: pytest.Config) -> int:
     """How many random cases a test should draw."""
     return cast(int, pytestconfig.getoption("assay_cases"))
+
+
+@pytest.fixture(scope="session")
+def assay_row_cases(pytestconfig: pytest.Config) -> int:
+    """How many random states a test should give each row of the specification."""
+    return cast(int, pytestconfig.getoption("assay_row_cases"))
 
 
 def group_title(item: pytest.Item) -> str:

@@ -5,7 +5,7 @@ It ties judge, records and failure report together for plugin.py, and must not k
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +49,8 @@ class RecordSink(Protocol):
 
     def check(self, record: CheckRecord) -> None: ...
 
+    def note(self, key: str, value: msgspec.Struct) -> None: ...
+
 
 @dataclass(frozen=True)
 class _Explained:
@@ -87,12 +89,17 @@ class BackendUnderTest:
         if report is not None:
             raise CheckFailed(report)
 
-    def check_many(self, cases: Iterable[Case]) -> int:
-        """Judge all ``cases`` and give their number. Raises CheckFailed at the end, with the first few reports."""
+    def check_many(self, cases: Iterable[Case], observe: Callable[[Case, Verdict], None] | None = None) -> int:
+        """Judge all ``cases`` and give their number; ``observe`` is told of each.
+
+        Raises CheckFailed at the end, with the first few reports.
+        """
         reports: list[str] = []
         number = failed = 0
         for case, verdict in self.judge.judge_many(cases, self.name):
             number += 1
+            if observe is not None:
+                observe(case, verdict)
             report = self._take(case, verdict)
             if report is not None:
                 failed += 1
@@ -101,6 +108,11 @@ class BackendUnderTest:
         if failed:
             raise CheckFailed("\n".join([*reports, f"{failed} of {number} cases failed on {self.name}"]))
         return number
+
+    def note(self, key: str, value: msgspec.Struct) -> None:
+        """Keep ``value`` with the run's records."""
+        if self._sink is not None:
+            self._sink.note(key, value)
 
     def _take(self, case: Case, verdict: Verdict) -> str | None:
         """Record ``verdict``; the report when it is a failure."""

@@ -53,6 +53,10 @@ def run(
     cases: Annotated[
         int | None, typer.Option("--cases", min=1, metavar="N", help="Random cases for each random test.")
     ] = None,
+    row_cases: Annotated[
+        int | None,
+        typer.Option("--row-cases", min=1, metavar="N", help="Random states for each row of the specification."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Keep the records of every case in this directory.")
     ] = None,
@@ -77,9 +81,9 @@ def run(
         raise UsageError("no backend can run here; `assay64 doctor` says what is missing and how to get it")
     with tempfile.TemporaryDirectory(prefix="assay64-run-") as scratch:
         directory = Path(scratch) if report is None else report
-        store.begin(directory, _info(names, number, suites or [], select, cases), store.new_shard())
+        store.begin(directory, _info(names, number, suites or [], select, cases, row_cases), store.new_shard())
         command = _command(
-            paths, names, directory, Path(scratch), select, jobs or _processors(), number, cases, junitxml
+            paths, names, directory, Path(scratch), select, jobs or _processors(), number, cases, row_cases, junitxml
         )
         code = _pytest(command, directory, show=not as_json)
         store.finish(directory)
@@ -126,7 +130,9 @@ def find_suites(wanted: Iterable[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _info(names: list[str], seed: int, suites: list[str], select: str | None, cases: int | None) -> RunInfo:
+def _info(
+    names: list[str], seed: int, suites: list[str], select: str | None, cases: int | None, row_cases: int | None
+) -> RunInfo:
     from assay64.harness.record.provenance import run_info
     from assay64.harness.record.records import BackendInfo
 
@@ -136,7 +142,11 @@ def _info(names: list[str], seed: int, suites: list[str], select: str | None, ca
         for name, missing in available_backends()
         if missing is not None and name not in names
     ]
-    options = {name: str(value) for name, value in (("-k", select), ("--cases", cases)) if value is not None}
+    options = {
+        name: str(value)
+        for name, value in (("-k", select), ("--cases", cases), ("--row-cases", row_cases))
+        if value is not None
+    }
     return run_info("run", seed=seed, backends=[*backends, *absent], suites=suites, options=options)
 
 
@@ -157,6 +167,7 @@ def _command(
     jobs: int,
     seed: int,
     cases: int | None,
+    row_cases: int | None,
     junitxml: Path | None,
 ) -> list[str]:
     import assay64.suites
@@ -169,6 +180,7 @@ def _command(
         *(f"--backend={name}" for name in names),
         *(f"--assay-records={directory.resolve()}", f"--assay-seed={seed}"),
         *((f"--assay-cases={cases}",) if cases is not None else ()),
+        *((f"--assay-row-cases={row_cases}",) if row_cases is not None else ()),
         *(("-k", select) if select is not None else ()),
         *(("-n", str(jobs)) if jobs > 1 else ()),
         *((f"--junitxml={junitxml.resolve()}",) if junitxml is not None else ()),

@@ -142,13 +142,14 @@ def verdicts(run: Path) -> dict[tuple[str, str], str]:
     return {key: line.decode() for key, line in found.items()}
 
 
-def notes(run: Path, kind: type[T]) -> dict[str, T]:
-    """The notes of a run by key. UsageError when one is no ``kind``."""
+def notes(run: Path, kind: type[T], prefix: str = "") -> dict[str, T]:
+    """The notes of a run whose keys begin with ``prefix``, by key. UsageError when one is no ``kind``."""
     found: dict[str, T] = {}
     for path in journals(run):
         with closing(_open(path)) as database:
             for key, note in _rows(database, path, "SELECT key, note FROM notes ORDER BY rowid", (str, bytes)):
-                found[key] = _decoded(note, kind, path)
+                if key.startswith(prefix):
+                    found[key] = _decoded(note, kind, path)
     return found
 
 
