@@ -6,6 +6,7 @@ or as a program. Records are the numpy structures of cases/layout.py; memory is 
 
 from __future__ import annotations
 
+import signal
 from typing import Protocol, runtime_checkable
 
 from assay64.harness.cases.capabilities import Capabilities
@@ -17,6 +18,15 @@ from assay64.harness.cases.outcome import Exit
 
 class Unsupported(Exception):
     """The backend lacks an action, a feature or a setting of the environment. It is a verdict, never a pass."""
+
+
+class BackendDied(Exception):
+    """The program that a backend runs in has ended. ``status`` is its exit status, minus a signal's number."""
+
+    def __init__(self, status: int) -> None:
+        how = signal.Signals(-status).name if -status in set(signal.Signals) else f"exit status {status}"
+        super().__init__(f"the backend's process has ended: {how}")
+        self.status = status
 
 
 class Instance(Protocol):

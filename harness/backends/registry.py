@@ -24,6 +24,8 @@ BUILT_IN = {
     "reference": "assay64.harness.backends.reference:BACKEND",
     "unicorn": "assay64.harness.backends.unicorn:BACKEND",
     "dynarmic": "assay64.harness.backends.dynarmic:BACKEND",
+    "qemu-user": "assay64.harness.backends.runner:QEMU_USER",
+    "native": "assay64.harness.backends.runner:NATIVE",
     "icicle": "assay64.harness.backends.icicle:BACKEND",
 }
 LIBRARY_ENDINGS = (".so", ".dylib")

@@ -7,6 +7,8 @@ one buffer mapped twice. A buffer can be shared with a child process through its
 from __future__ import annotations
 
 import mmap
+import os
+import weakref
 from functools import lru_cache
 
 import numpy as np
@@ -14,10 +16,16 @@ import numpy.typing as npt
 
 
 class HostMemory:
-    """``size`` bytes (whole pages), zeroed, at ``address`` in this process; ``bytes`` is a live view of them."""
+    """``size`` bytes (whole pages), zeroed, at ``address`` in this process; ``bytes`` is a live view of them.
+
+    ``descriptor`` is that of the file behind them, where the system has files without a name (Linux), else -1.
+    """
 
     def __init__(self, size: int) -> None:
-        self.map = mmap.mmap(-1, size)
+        self.descriptor = _nameless_file(size)
+        if self.descriptor >= 0:
+            weakref.finalize(self, os.close, self.descriptor)
+        self.map = mmap.mmap(self.descriptor, size)
         self.bytes: npt.NDArray[np.uint8] = np.frombuffer(self.map, np.uint8)
         self.address = int(self.bytes.ctypes.data)
         self.size = size
@@ -25,6 +33,14 @@ class HostMemory:
     def words(self) -> npt.NDArray[np.uint64]:
         """The same bytes as 64-bit words, for fast comparison."""
         return self.bytes.view(np.uint64)
+
+
+def _nameless_file(size: int) -> int:
+    if not hasattr(os, "memfd_create"):
+        return -1
+    descriptor = os.memfd_create("assay64")
+    os.ftruncate(descriptor, size)
+    return descriptor
 
 
 @lru_cache(maxsize=64)
