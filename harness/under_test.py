@@ -49,6 +49,8 @@ class RecordSink(Protocol):
 
     def check(self, record: CheckRecord) -> None: ...
 
+    def matched(self, test: str, group: str, backend: str) -> None: ...
+
     def note(self, key: str, value: msgspec.Struct) -> None: ...
 
 
@@ -117,6 +119,10 @@ class BackendUnderTest:
     def _take(self, case: Case, verdict: Verdict) -> str | None:
         """Record ``verdict``; the report when it is a failure."""
         context = self._context
+        if verdict.kind is VerdictKind.MATCH:
+            if self._sink is not None:
+                self._sink.matched(context.test, context.group, self.name)
+            return None
         if verdict.kind in FAILING:
             explained = self._explain(case, verdict)
             report = failure_report(

@@ -269,6 +269,11 @@ class Generator:
 
     def state(self, rng: random.Random, words: Sequence[int], environment: Environment, fill: int) -> State:
         """Registers at their corners; those that ``words`` use for addresses and targets lead somewhere."""
+        return State.of(**self._registers(rng, words, environment, fill))
+
+    def _registers(
+        self, rng: random.Random, words: Sequence[int], environment: Environment, fill: int
+    ) -> dict[str, int]:
         features = model(environment.model).features
         registers = {f"x{index}": corner_integer(rng) for index in range(31)}
         registers["sp"] = (
@@ -289,7 +294,7 @@ class Generator:
             registers["btype"] = rng.randrange(4)
         if "FEAT_FP16" not in features:
             registers["fpcr"] = registers.get("fpcr", 0) & ~_FZ16  # RES0 there
-        return State.of(**registers)
+        return registers
 
     def _steer_compared(self, operands: dict[str, int], registers: dict[str, int], fill: int) -> None:
         """Let a compare-and-swap find in memory what it compares with."""

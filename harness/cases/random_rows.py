@@ -66,11 +66,12 @@ class RowGenerator(Generator):
         words = self._sequence(rng, word)
         environment, added = self._features(rng, words, of_word, number)
         fill = rng.choice((1, 2, 3))
-        state = self.state(rng, words, environment, fill)
+        registers = self._registers(rng, words, environment, fill)
+        self._steer_row(rng, word, of_word, registers, environment, number)
         return Case(
             name=f"random {self.seed}:{self.row.name}:{number}",
             code=tuple(words),
-            states=(self._steered(rng, word, of_word, state, environment, number),),
+            states=(State.of(**registers),),
             regions=(DEFAULT_REGIONS[0], msgspec.structs.replace(DEFAULT_REGIONS[1], fill=fill)),
             environment=environment,
             requires=added,
@@ -104,10 +105,16 @@ class RowGenerator(Generator):
             environment = corner_environment(rng, environment)
         return environment, added
 
-    def _steered(
-        self, rng: random.Random, word: int, of_word: Shape, state: State, environment: Environment, number: int
-    ) -> State:
-        registers = dict(state.registers())
+    def _steer_row(
+        self,
+        rng: random.Random,
+        word: int,
+        of_word: Shape,
+        registers: dict[str, int],
+        environment: Environment,
+        number: int,
+    ) -> None:
+        """Give the row's operands values of every class, and FPCR the combination that is due."""
         decoded = decode(word)
         assert decoded is not None
         fields = decoded.definition.operands(word)
@@ -125,7 +132,6 @@ class RowGenerator(Generator):
             registers["fpcr"] = fpcr_combination(number % FPCR_COMBINATIONS)
         if _HALF_PRECISION not in model(environment.model).features:
             registers["fpcr"] = registers.get("fpcr", 0) & ~_FZ16  # RES0 there
-        return State.of(**registers)
 
     def _is_data(self, name: str) -> bool:
         """Whether a general register holds data: not in a load or store, where it may be an offset, nor the target of

@@ -146,6 +146,9 @@ class Sink(list[Any]):
     def check(self, record):
         self.append(record)
 
+    def matched(self, test, group, backend):
+        self.append((test, group, backend))
+
 
 def checked(judge):
     sink = Sink()
@@ -178,7 +181,7 @@ def test_token_of_a_failure_that_the_reference_sees_is_short():
     assert judge.shrunk == 1
 
 
-@pytest.mark.parametrize("kind", [VerdictKind.MATCH, VerdictKind.KNOWN_DEVIATION, VerdictKind.UNSUPPORTED])
+@pytest.mark.parametrize("kind", [VerdictKind.KNOWN_DEVIATION, VerdictKind.UNSUPPORTED])
 def test_what_is_no_failure_is_recorded(kind):
     verdict = Verdict(kind=kind, detail="why", deviation="known-one" if kind is VerdictKind.KNOWN_DEVIATION else "")
     backend, sink, context = checked(Judge(verdict, verdict))
@@ -188,6 +191,13 @@ def test_what_is_no_failure_is_recorded(kind):
     assert record.token == to_token(from_token("ab020020:x1=-1,x2=1"))
     assert context.unsupported == (["why"] if kind is VerdictKind.UNSUPPORTED else [])
     assert context.tokens == ([record.token] if kind is VerdictKind.KNOWN_DEVIATION else [])
+
+
+def test_a_match_is_counted():
+    backend, sink, context = checked(Judge(MATCH, MATCH))
+    ADDS.check(backend)
+    assert sink == [("test_it", "group", "b")]
+    assert not context.tokens
 
 
 @pytest.mark.parametrize("kind", [VerdictKind.MISMATCH, VerdictKind.CRASH, VerdictKind.HANG, VerdictKind.ERROR])

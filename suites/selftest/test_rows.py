@@ -147,6 +147,9 @@ class Notes:
     def check(self, record: Any) -> None:
         pass
 
+    def matched(self, test: str, group: str, backend: str) -> None:
+        pass
+
     def note(self, key: str, value: Any) -> None:
         self.found.append(value)
 
