@@ -1,23 +1,19 @@
 """What travels between the harness and a worker process: length-prefixed frames, the messages in them, and what
 became of a case.
 
-Messages are JSON, because MessagePack has no integers above 64 bits and V registers have 128. Arrays of a batch
-follow as raw frames. It knows no backend and starts no process.
+Messages are JSON, because MessagePack has no integers above 64 bits and V registers have 128. The arrays of a batch
+lie in shared memory (arena.py). It knows no backend and starts no process.
 """
 
 from __future__ import annotations
 
+import signal
 import struct
-from collections.abc import Callable
-from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from assay64.harness.cases.capabilities import Capabilities
-from assay64.harness.cases.case import Case
-from assay64.harness.cases.layout import CHANGE_DTYPE, EXIT_DTYPE, STATE_DTYPE, Batch
+from assay64.harness.cases.case import Case, Environment
 from assay64.harness.cases.outcome import Outcome
 
 LENGTH = struct.Struct("<Q")
@@ -49,7 +45,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
-    """The worker process died in this case. ``signal`` is a name such as SIGSEGV, or ``exit status N``.
+    """The worker process died in this case. ``signal`` is a name such as SIGSEGV, or ``exit status N``, or the limit of
+    memory or output for which it was ended.
 
     ``last_line`` is what it printed last. ``alone`` is false when the case ran well in a process of its own
     afterwards, so that cases before it have a part in the crash.
@@ -97,7 +94,7 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class BatchDone(msgspec.Struct, frozen=True, tag="batch_done"):
-    """A batch ran; final states, exits and ``n_changes`` changes follow as three raw frames."""
+    """A batch ran: final states and exits lie in its slot; the changes follow as a raw frame."""
 
     n_changes: int
 
@@ -116,16 +113,15 @@ class Execute(msgspec.Struct, frozen=True, tag="execute"):
 
 
 class RunBatch(msgspec.Struct, frozen=True, tag="run_batch"):
-    """Execute a batch; its code, code_words and initial states follow as three raw frames. ``changes`` is the room
-    for these.
-    """
+    """Execute the batch whose code, code_words and initial states lie in this slot of the arena."""
 
+    slot: int
     count: int
     width: int
     code_address: int
     budget: int
     fill: int | None
-    changes: int
+    environment: Environment = Environment()
 
 
 Request = Execute | RunBatch
@@ -153,50 +149,13 @@ def read_answer(payload: bytes) -> Answer:
     return _answers.decode(payload)
 
 
-def batch_request(batch: Batch) -> bytes:
-    """The frames that ask for ``batch``."""
-    code = np.ascontiguousarray(batch.code, np.uint32)
-    header = RunBatch(len(batch), code.shape[1], batch.code_address, batch.budget, batch.fill, len(batch.changes))
-    words = np.ascontiguousarray(batch.code_words, np.uint32)
-    initial = np.ascontiguousarray(batch.initial)
-    return message(header) + frame(code.tobytes()) + frame(words.tobytes()) + frame(initial.tobytes())
-
-
-def read_batch(request: RunBatch, next_frame: Callable[[], bytes]) -> Batch:
-    """The batch that a request announces; ``next_frame`` gives the raw frames behind it."""
-    code = np.frombuffer(next_frame(), np.uint32).reshape(request.count, request.width).copy()
-    words = np.frombuffer(next_frame(), np.uint32).copy()
-    initial = np.frombuffer(next_frame(), STATE_DTYPE).copy()
-    return Batch(
-        code=code,
-        code_words=words,
-        code_address=request.code_address,
-        initial=initial,
-        budget=request.budget,
-        fill=request.fill,
-        changes=np.zeros(request.changes, CHANGE_DTYPE),
-    )
-
-
-def batch_answer(batch: Batch) -> bytes:
-    changes = batch.changes[: batch.n_changes]
-    return message(BatchDone(batch.n_changes)) + b"".join(
-        frame(np.ascontiguousarray(array).tobytes()) for array in (batch.final, batch.exits, changes)
-    )
-
-
-def take_batch(batch: Batch, answer: BatchDone, frames: tuple[bytes, bytes, bytes]) -> None:
-    """Put a worker's answer into ``batch``. Raises ValueError when the arrays have other sizes."""
-    final, exits, changes = (
-        np.frombuffer(data, dtype) for data, dtype in zip(frames, (STATE_DTYPE, EXIT_DTYPE, CHANGE_DTYPE), strict=True)
-    )
-    _fit(final, len(batch))
-    _fit(exits, len(batch))
-    _fit(changes, answer.n_changes)
-    batch.final[:], batch.exits[:] = final, exits
-    batch.changes, batch.n_changes, batch.done = changes.copy(), answer.n_changes, len(batch)
-
-
-def _fit(array: npt.NDArray[Any], count: int) -> None:
-    if len(array) != count:
-        raise ValueError(f"the worker answered {len(array)} records where {count} belong")
+def ending(status: int | None) -> str:
+    """An exit status in words: the signal's name, or ``exit status N``."""
+    if status is None:
+        return "closed its stream without ending"
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -16,12 +17,21 @@ import numpy as np
 from assay64.harness.backends.contract import Unsupported
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Case
-from assay64.harness.cases.layout import Batch
+from assay64.harness.cases.layout import CHANGE_DTYPE, Batch
 from assay64.harness.judge import frames
+from assay64.harness.judge.arena import SLOTS, Arrays, Slot
+from assay64.harness.judge.fork_server import ForkServer, ServerLost
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
-from assay64.harness.judge.process import START_TIMEOUT_S, ChildProcess, Lost
+from assay64.harness.judge.process import (
+    CASE_TIMEOUT_S,
+    MEMORY_BYTES,
+    OUTPUT_BYTES,
+    START_TIMEOUT_S,
+    ChildProcess,
+    Limits,
+    Lost,
+)
 
-CASE_TIMEOUT_S = 10.0
 CHUNK = 64
 
 
@@ -33,20 +43,39 @@ class BatchResult:
     lost: dict[int, Crashed | Hung | Failed] = field(default_factory=dict[int, Crashed | Hung | Failed])
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """A batch on its way, and where its arrays are."""
+
+    batch: Batch
+    slot: int
+    arrays: Arrays
+    request: bytes
+
+
 class Worker:
     """One child process with one backend in it, restarted as often as the backend needs.
 
-    ``timeout_s`` is the wall-clock time that a case may take. Not thread-safe. Raises UsageError for a name that is
-    no backend and BackendUnavailable for one that cannot run here, both on first use. Use as a context manager, or
-    call ``close``.
+    ``timeout_s`` is the wall-clock time that a case may take, ``memory_bytes`` what its process may hold (0: any),
+    ``output_bytes`` what it may print. Not thread-safe. Raises UsageError for a name that is no backend and
+    BackendUnavailable for one that cannot run here, both on first use. Use as a context manager, or call ``close``.
     """
 
     def __init__(
-        self, backend: str, *, timeout_s: float = CASE_TIMEOUT_S, start_timeout_s: float = START_TIMEOUT_S
+        self,
+        backend: str,
+        *,
+        timeout_s: float = CASE_TIMEOUT_S,
+        memory_bytes: int = MEMORY_BYTES,
+        output_bytes: int = OUTPUT_BYTES,
+        start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         self.backend = backend
-        self.timeout_s = timeout_s
+        self.limits = Limits(timeout_s, memory_bytes, output_bytes)
         self.start_timeout_s = start_timeout_s
+        self.restarts = 0
+        self._server: ForkServer | None = None
+        self._slots: list[Slot] = []
         self._process: ChildProcess | None = None
         self._capabilities: Capabilities | None = None
         self._unanswered = False
@@ -58,10 +87,11 @@ class Worker:
         self.close()
 
     def close(self) -> None:
-        """End the child process; a worker that is used again starts another."""
+        """End the processes; a worker that is used again starts others."""
         if self._process is not None:
             self._process.close()
             self._process, self._unanswered = None, False
+        self._close_server()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -111,67 +141,147 @@ class Worker:
             yield result
 
     def run_batch(self, batch: Batch) -> BatchResult:
-        """Execute a batch. Raises Unsupported when the backend runs none.
-
-        A case that the backend does not survive is in ``lost`` with its row left zero; those before it are run again,
-        because their results died with the process.
-        """
-        result = BatchResult(batch)
-        pieces: list[tuple[int, Batch]] = []
-        spans = [(0, len(batch))]
-        while spans:
-            start, end = spans.pop()
-            if start == end:
-                continue
-            try:
-                pieces.append((start, self._run_batch_once(_slice(batch, start, end))))
-            except Lost as lost:
-                culprit = min(start + lost.done, end - 1)
-                result.lost[culprit] = self._confirmed_in_batch(batch, culprit, lost.result)
-                spans += [(culprit + 1, end), (start, culprit)]
-        pieces.sort(key=lambda piece: piece[0])
-        for start, piece in pieces:
-            batch.final[start : start + len(piece)], batch.exits[start : start + len(piece)] = piece.final, piece.exits
-            piece.changes["case"] += start
-        batch.changes = np.concatenate([batch.changes[:0], *(piece.changes for _, piece in pieces)])
-        batch.n_changes, batch.done = len(batch.changes), len(batch)
+        """Execute one batch; as ``run_batches``, and the result stays what it is."""
+        (result,) = self.run_batches([batch])
+        batch = result.batch
+        batch.final, batch.exits = batch.final.copy(), batch.exits.copy()
         return result
 
-    def _confirmed_in_batch(self, batch: Batch, index: int, first: Crashed | Hung | Failed) -> Crashed | Hung | Failed:
-        try:
-            self._run_batch_once(_slice(batch, index, index + 1))
-        except Lost as again:
-            return again.result
-        return _not_alone(first)
+    def run_batches(self, batches: Iterable[Batch]) -> Iterator[BatchResult]:
+        """Execute batches, in order; the next one runs while the caller looks at a result.
 
-    def _run_batch_once(self, batch: Batch) -> Batch:
+        The result is the batch itself; its final states and exits are good until the next result is asked for. A case
+        that the backend does not survive is in ``lost`` with its row left zero. Raises Unsupported when the backend
+        runs no batches, or not in this environment; then the batches that were not answered have to be run otherwise.
+        """
         if self._unanswered:
             self._discard()
-        process = self._started()
-        with contextlib.suppress(BrokenPipeError):
-            process.write(frames.batch_request(batch))
+        remaining, sent = iter(batches), deque[_Sent]()
+        turns = itertools.cycle(range(SLOTS))
         try:
-            answer = process.answer(self.timeout_s)
+            while True:
+                sent.extend(self._put(batch, next(turns)) for batch in itertools.islice(remaining, SLOTS - len(sent)))
+                if not sent:
+                    return
+                yield self._collect_batch(sent)
+        finally:
+            if sent:
+                self._discard()
+
+    def _put(self, batch: Batch, slot: int) -> _Sent:
+        """Hand a batch to the worker."""
+        self._started()
+        count, width = batch.code.shape
+        arrays = self._slots[slot].arrays(count, width)
+        arrays.fill(batch)
+        request = frames.RunBatch(
+            slot=slot,
+            count=count,
+            width=width,
+            code_address=batch.code_address,
+            budget=batch.budget,
+            fill=batch.fill,
+            environment=batch.environment,
+        )
+        sent = _Sent(batch, slot, arrays, frames.message(request))
+        self._ask(sent)
+        return sent
+
+    def _ask(self, sent: _Sent) -> None:
+        process, self._unanswered = self._started(), True
+        with contextlib.suppress(BrokenPipeError):
+            process.write(sent.request)
+
+    def _collect_batch(self, sent: deque[_Sent]) -> BatchResult:
+        """The result of the first of ``sent``, which leaves the queue."""
+        first = sent.popleft()
+        try:
+            self._take(first)
+            self._unanswered = bool(sent)
+            return BatchResult(first.batch)
+        except Lost as lost:
+            result = self._recovered(first, lost)
+            for waiting in sent:
+                self._ask(waiting)
+            return result
+
+    def _take(self, sent: _Sent) -> None:
+        """Put the worker's answer into the batch. Raises Unsupported or Lost; then the process is gone."""
+        process, batch = self._process, sent.batch
+        if process is None:
+            raise Lost(Failed("the worker was closed while it had cases to run"))
+        try:
+            answer = process.answer()
             if isinstance(answer, frames.BatchRefused) and not answer.failed:
                 raise Unsupported(answer.reason)
             if isinstance(answer, frames.BatchRefused):
                 raise Lost(Failed(answer.reason))
             if not isinstance(answer, frames.BatchDone):
                 raise Lost(Failed(f"the worker answered a batch with {type(answer).__name__}"))
-            final, exits, changes = (process.read_frame(self.timeout_s) for _ in range(3))
-            frames.take_batch(batch, answer, (final, exits, changes))
+            changes = process.read_frame()
+            if len(changes) != answer.n_changes * CHANGE_DTYPE.itemsize:
+                raise Lost(Failed(f"the worker answered {len(changes)} bytes for {answer.n_changes} changes"))
         except Lost as lost:
             lost.done = process.done()
             self._discard()
             raise
-        return batch
+        batch.final, batch.exits = sent.arrays.final, sent.arrays.exits
+        batch.changes = np.frombuffer(changes, CHANGE_DTYPE).copy()
+        batch.n_changes, batch.done = answer.n_changes, len(batch)
+
+    def _recovered(self, sent: _Sent, lost: Lost) -> BatchResult:
+        """The batch that cost the process, in pieces around the cases at fault.
+
+        Those before such a case run again, because what they changed in memory died with the process.
+        """
+        batch, slot = sent.batch, sent.slot
+        result = BatchResult(batch)
+        final, exits = np.zeros_like(sent.arrays.final), np.zeros_like(sent.arrays.exits)
+        changes: list[tuple[int, Batch]] = []
+        spans, failure = [(0, len(batch))], lost
+        while spans:
+            start, end = spans.pop()
+            if start == end:
+                continue
+            if failure is None:
+                piece = _slice(batch, start, end)
+                try:
+                    self._take(self._put(piece, slot))
+                    self._unanswered = False
+                    final[start:end], exits[start:end] = piece.final, piece.exits
+                    changes.append((start, piece))
+                    continue
+                except Lost as again:
+                    failure = again
+            culprit = min(start + failure.done, end - 1)
+            result.lost[culprit] = self._confirmed_in_batch(batch, culprit, slot, failure.result)
+            spans += [(culprit + 1, end), (start, culprit)]
+            failure = None
+        changes.sort(key=lambda piece: piece[0])
+        for start, piece in changes:
+            piece.changes["case"] += start
+        batch.final, batch.exits = final, exits
+        batch.changes = np.concatenate([np.zeros(0, CHANGE_DTYPE), *(piece.changes for _, piece in changes)])
+        batch.n_changes, batch.done = len(batch.changes), len(batch)
+        return result
+
+    def _confirmed_in_batch(
+        self, batch: Batch, index: int, slot: int, first: Crashed | Hung | Failed
+    ) -> Crashed | Hung | Failed:
+        try:
+            self._take(self._put(_slice(batch, index, index + 1), slot))
+        except Lost as again:
+            return again.result
+        # What comes next must not depend on this case either.
+        self._discard()
+        return _not_alone(first)
 
     def _next_result(self) -> Ran | Lacks | Failed:
         process = self._process
         if process is None:
             raise Lost(Failed("the worker was closed while it had cases to run"))
         try:
-            answer = process.answer(self.timeout_s)
+            answer = process.answer()
             if not isinstance(answer, frames.Done):
                 raise Lost(Failed(f"the worker answered a case with {type(answer).__name__}"))
         except Lost:
@@ -195,17 +305,35 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process = None
+            self.restarts += 1
 
     def _started(self) -> ChildProcess:
         if self._process is None:
-            process = ChildProcess(self.backend)
             try:
-                self._capabilities = process.hello(self.backend, self.start_timeout_s)
-            except BaseException:
-                process.kill()
-                raise
-            self._process = process
+                self._process = self._child()
+            except ServerLost:
+                # Whoever killed the server between two cases has taken no case with it.
+                self._close_server()
+                self._process = self._child()
         return self._process
+
+    def _child(self) -> ChildProcess:
+        if self._server is None:
+            server = ForkServer(self.backend, self.limits.memory_bytes)
+            try:
+                self._capabilities = server.hello(self.start_timeout_s)
+            except BaseException:
+                server.close()
+                raise
+            self._server, self._slots = server, [Slot() for _ in range(SLOTS)]
+        return ChildProcess(self._server, self._slots, self.limits)
+
+    def _close_server(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            for slot in self._slots:
+                slot.close()
+            self._server, self._slots = None, []
 
 
 def _not_alone(result: Crashed | Hung | Failed) -> Crashed | Hung | Failed:
@@ -220,5 +348,5 @@ def _slice(batch: Batch, start: int, end: int) -> Batch:
         initial=batch.initial[start:end],
         budget=batch.budget,
         fill=batch.fill,
-        changes=np.zeros(len(batch.changes), batch.changes.dtype),
+        environment=batch.environment,
     )

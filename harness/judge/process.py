@@ -1,43 +1,48 @@
-"""One worker process as its parent sees it: streams, progress words, time limits, and how it ended.
+"""One worker process as its parent sees it: streams, progress words, limits, and how it ended.
 
-It kills only the process that it started, by its id. Which cases a process runs, and what its end means for them, is
-pool.py's affair.
+It kills only the process that was started for it, by its id. Which cases a process runs, and what its end means for
+them, is pool.py's affair.
 """
 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import select
 import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 import weakref
-from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
-import numpy as np
 
-from assay64.harness.cases.capabilities import Capabilities
-from assay64.harness.errors import BackendUnavailable, UsageError
 from assay64.harness.judge import frames
+from assay64.harness.judge.arena import ProgressMemory, Slot, progress_file
+from assay64.harness.judge.fork_server import STOP_TIMEOUT_S, ForkServer, Listener, ServerLost, wait
 from assay64.harness.judge.frames import Crashed, Failed, Hung
-from assay64.harness.judge.worker import PROGRESS_BYTES
 
+CASE_TIMEOUT_S = 10.0
+MIB = 1 << 20
+MEMORY_BYTES = 4096 * MIB
+OUTPUT_BYTES = 64 * MIB
 # The first use of a backend may compile its adapter.
 START_TIMEOUT_S = 600.0
-STOP_TIMEOUT_S = 2.0
 POLL_S = 0.05
-STDERR_LINES = 50
 LAST_LINE_CHARACTERS = 200
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a case may take: wall-clock time, memory of its process, bytes printed. 0 bytes of memory: any."""
+
+    timeout_s: float
+    memory_bytes: int
+    output_bytes: int
+
+
 class Lost(Exception):
-    """The worker process is gone: it crashed, was killed for hanging, or sent what is no frame."""
+    """The worker process is gone: it crashed, was killed at a limit, or sent what is no frame."""
 
     def __init__(self, result: Crashed | Hung | Failed) -> None:
         super().__init__(str(result))
@@ -46,65 +51,49 @@ class Lost(Exception):
 
 
 class ChildProcess:
-    """One child process from its start to its end."""
+    """One child process of a fork server, from its start to its end. Raises ServerLost when there is no server."""
 
-    def __init__(self, backend: str) -> None:
-        with tempfile.TemporaryFile() as shared:
-            shared.truncate(PROGRESS_BYTES)
-            self._map = mmap.mmap(shared.fileno(), PROGRESS_BYTES)
-            self._words = np.frombuffer(self._map, np.uint64)
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "assay64.harness.judge.worker", backend, "--progress", str(shared.fileno())],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(shared.fileno(),),
-                bufsize=0,
-            )
+    def __init__(self, server: ForkServer, slots: list[Slot], limits: Limits) -> None:
+        self._server, self._limits = server, limits
+        progress = progress_file()
+        their_requests, requests = os.pipe()
+        answers, their_answers = os.pipe()
+        output, their_output = os.pipe()
+        theirs = [their_requests, their_answers, their_output]
+        try:
+            self._memory = ProgressMemory(progress)
+            self._words = self._memory.words()
+            self.process_id = server.start([*theirs, progress, *(slot.descriptor for slot in slots)])
+        except BaseException:
+            for descriptor in (requests, answers, output):
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in (*theirs, progress):
+                os.close(descriptor)
+        self._requests, self._answers = requests, answers
+        self._listener = Listener(output)
+        self._printed_before = 0
         self._received = bytearray()
-        self._last_lines: deque[str] = deque(maxlen=STDERR_LINES)
-        self._listener = threading.Thread(target=_listen, args=(self._child, self._last_lines), daemon=True)
-        self._listener.start()
-        # Runs at exit too, so that no worker outlives the harness.
-        self._end = weakref.finalize(self, _end, self._child)
-
-    @property
-    def process_id(self) -> int:
-        return self._child.pid
+        self._end = weakref.finalize(self, _end, server, self.process_id, requests, answers)
 
     def write(self, data: bytes) -> None:
-        assert self._child.stdin is not None
         view = memoryview(data)
         while view:
-            view = view[self._child.stdin.write(view) or 0 :]
+            view = view[os.write(self._requests, view) :]
 
-    def hello(self, backend: str, timeout_s: float) -> Capabilities:
-        """Wait until the child is ready. Raises UsageError or BackendUnavailable when it says or shows that it cannot
-        be.
-        """
-        try:
-            answer = self.answer(timeout_s, starting=True)
-        except Lost as lost:
-            raise BackendUnavailable(f"backend {backend!r} did not start: {lost.result}") from lost
-        match answer:
-            case frames.Hello():
-                return answer.capabilities
-            case frames.Refused():
-                raise (UsageError if answer.usage else BackendUnavailable)(_about(backend, answer.text))
-            case _:
-                raise BackendUnavailable(f"backend {backend!r} did not start: its worker said {type(answer).__name__}")
-
-    def answer(self, timeout_s: float, *, starting: bool = False) -> frames.Answer:
-        payload = self.read_frame(timeout_s, starting=starting)
+    def answer(self) -> frames.Answer:
+        payload = self.read_frame()
         try:
             return frames.read_answer(payload)
         except msgspec.DecodeError as error:
             raise Lost(Failed(f"the worker's answer cannot be read: {error}")) from error
 
-    def read_frame(self, timeout_s: float, *, starting: bool = False) -> bytes:
-        """The next frame. Raises Lost when the child ends, or its case takes longer than ``timeout_s``."""
-        began = time.monotonic()
+    def read_frame(self) -> bytes:
+        """The next frame. Raises Lost when the child ends, or its case exceeds a limit."""
+        began = checked = time.monotonic()
         done = self.done()
+        self._printed_before = self._listener.bytes_read
         size = frames.LENGTH.size
         while True:
             if len(self._received) >= size:
@@ -118,87 +107,74 @@ class ChildProcess:
             received = self._receive()
             if received == b"":
                 raise Lost(self._crashed())
-            if received is not None:
-                continue
-            if done != (done := self.done()):
-                began = time.monotonic()
-            activity, limit_s = int(self._words[frames.ACTIVITY]), timeout_s
-            if activity == frames.IN_CASE:
-                silent_s = (time.monotonic_ns() - int(self._words[frames.SINCE])) / 1e9
-            elif starting or activity == frames.IN_BATCH:
-                silent_s = time.monotonic() - began
-            else:
-                # Between cases it reads, writes or waits for the processor: no backend's fault, so it is given long.
-                silent_s, limit_s = time.monotonic() - began, START_TIMEOUT_S
-            if silent_s > limit_s:
-                raise Lost(Hung(limit_s))
+            if received is None or time.monotonic() - checked > POLL_S:
+                checked = time.monotonic()
+                if done != (done := self.done()):
+                    began, self._printed_before = checked, self._listener.bytes_read
+                self._check_limits(began)
 
     def done(self) -> int:
         """How many cases of what was sent last the child has finished."""
         return int(self._words[frames.DONE])
 
+    def _check_limits(self, began: float) -> None:
+        limits = self._limits
+        activity, limit_s = int(self._words[frames.ACTIVITY]), limits.timeout_s
+        if activity == frames.IN_CASE:
+            silent_s = (time.monotonic_ns() - int(self._words[frames.SINCE])) / 1e9
+        elif activity == frames.IN_BATCH:
+            silent_s = time.monotonic() - began
+        else:
+            # Between cases it reads, writes or waits for the processor: no backend's fault, so it is given long.
+            silent_s, limit_s = time.monotonic() - began, START_TIMEOUT_S
+        if silent_s > limit_s:
+            raise Lost(Hung(limit_s))
+        if self._listener.bytes_read - self._printed_before > limits.output_bytes:
+            printed = f"printed more than {limits.output_bytes // MIB} MiB"
+            raise Lost(Crashed("output limit", printed))
+        if limits.memory_bytes and resident_bytes(self.process_id) > limits.memory_bytes:
+            raise Lost(Crashed("memory limit", f"held more than {limits.memory_bytes // MIB} MiB"))
+
     def _receive(self) -> bytes | None:
         """Bytes from the child; empty at its end; None when there are none for POLL_S."""
-        assert self._child.stdout is not None
-        descriptor = self._child.stdout.fileno()
-        if not select.select([descriptor], [], [], POLL_S)[0]:
+        if not select.select([self._answers], [], [], POLL_S)[0]:
             # A grandchild may hold the pipe open after the worker's death.
-            return b"" if self._child.poll() is not None and not select.select([descriptor], [], [], 0)[0] else None
-        data = os.read(descriptor, 1 << 20)
+            ended = wait(self._server, self.process_id, 0) is not None
+            return b"" if ended and not select.select([self._answers], [], [], 0)[0] else None
+        data = os.read(self._answers, 1 << 20)
         self._received += data
         return data
 
     def _crashed(self) -> Crashed:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(STOP_TIMEOUT_S)
-        self._listener.join(STOP_TIMEOUT_S)
-        lines = [line for line in self._last_lines if line]
-        return Crashed(_ending(self._child.returncode), lines[-1][:LAST_LINE_CHARACTERS] if lines else "")
+        status = wait(self._server, self.process_id, STOP_TIMEOUT_S)
+        return Crashed(frames.ending(status), self._listener.last_line()[:LAST_LINE_CHARACTERS])
 
     def close(self) -> None:
         """Let the child end by itself, or kill it when it does not."""
         self._end()
 
     def kill(self) -> None:
-        self._child.kill()
+        with contextlib.suppress(ServerLost):
+            if self._server.status(self.process_id) is None:
+                os.kill(self.process_id, signal.SIGKILL)
         self._end()
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    for stream in (child.stdin, child.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
+def resident_bytes(process_id: int) -> int:
+    """Memory that the process holds and shares with nobody; 0 where the system does not tell (macOS)."""
     try:
-        child.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        _, resident, shared, *_ = Path(f"/proc/{process_id}/statm").read_text("ascii").split()
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _listen(child: subprocess.Popen[bytes], lines: deque[str]) -> None:
-    """Keep the last lines that the child prints; without a reader it would block on a full pipe."""
-    assert child.stderr is not None
-    with child.stderr:
-        rest = b""
-        while data := os.read(child.stderr.fileno(), 1 << 16):
-            *complete, rest = (rest + data).split(b"\n")
-            # A backend may print megabytes without a line's end.
-            rest = rest[-(1 << 16) :]
-            lines.extend(line.decode(errors="replace").strip() for line in complete)
-        lines.append(rest.decode(errors="replace").strip())
-
-
-def _ending(status: int | None) -> str:
-    if status is None:
-        return "closed its stream without ending"
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
-
-
-def _about(backend: str, text: str) -> str:
-    return text if backend in text else f"backend {backend!r}: {text}"
+def _end(server: ForkServer, process_id: int, requests: int, answers: int) -> None:
+    for descriptor in (requests, answers):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    if wait(server, process_id, STOP_TIMEOUT_S) is None:
+        with contextlib.suppress(ServerLost, ProcessLookupError):
+            if server.status(process_id) is None:
+                os.kill(process_id, signal.SIGKILL)
+                wait(server, process_id, STOP_TIMEOUT_S)

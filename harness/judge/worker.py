@@ -1,77 +1,173 @@
-"""The child process that runs a backend: ``python -m assay64.harness.judge.worker BACKEND --progress DESCRIPTOR``.
+"""The process that runs a backend: ``python -m assay64.harness.judge.worker BACKEND --control DESCRIPTOR``.
 
-Native code may crash, hang or print here without harm to anybody else. It executes what it is sent and judges nothing.
+It loads the backend once and then starts a child for each that the harness asks for, by a fork where that is safe: a
+worker that crashed is replaced within milliseconds. Native code may crash, hang or print in a child without harm to
+anybody else. It executes what it is sent and judges nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import mmap
 import os
 import resource
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 import traceback
+from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 
 from assay64.harness.backends import registry
-from assay64.harness.backends.contract import BatchInstance, Unsupported
-from assay64.harness.cases.case import Case, Environment
-from assay64.harness.cases.layout import Batch
-from assay64.harness.cases.memory import HostMemory
+from assay64.harness.backends.contract import Backend, BatchInstance, Instance, Unsupported
+from assay64.harness.cases.case import DATA_REGION, Case, Environment
+from assay64.harness.cases.layout import CHANGE_DTYPE, Batch
 from assay64.harness.errors import UsageError
 from assay64.harness.judge import frames
+from assay64.harness.judge.arena import SLOTS, ProgressMemory, Slot
 from assay64.harness.judge.execute import Executor
 
-PROGRESS_BYTES = mmap.PAGESIZE
 ORPHAN_CHECK_S = 1.0
-
-
-class ProgressMemory(HostMemory):
-    """The progress words, in a file that parent and child have open."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.map = mmap.mmap(descriptor, PROGRESS_BYTES)
-        self.bytes = np.frombuffer(self.map, np.uint8)
-        self.address = int(self.bytes.ctypes.data)
-        self.size = PROGRESS_BYTES
+KEPT_BATCH_INSTANCES = 4
+# A child's descriptors, in the order in which they are handed over.
+STREAMS = 3
+DESCRIPTORS = STREAMS + 1 + SLOTS
+# What the harness asks of the server, and the length of its answers: a process's id, an exit status.
+START, POLL = b"S", b"P"
+ANSWER_BYTES = 8
+RUNS = 1 << 40  # no exit status: the child runs
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Executes cases on a backend for the judge; speaks frames on its standard streams."
-    )
+    parser = argparse.ArgumentParser(description="Executes cases on a backend for the judge.")
     parser.add_argument("backend")
-    parser.add_argument("--progress", type=int, required=True, help="descriptor of the file with the progress words")
+    parser.add_argument("--control", type=int, help="descriptor of the socket to the harness")
+    parser.add_argument("--child", help="descriptors of a child that could not be forked")
+    parser.add_argument("--memory", type=int, required=True, help="the most memory of a child in bytes; 0: any")
     arguments = parser.parse_args()
-    requests, answers = _take_streams()
-    _be_a_quiet_child()
-    progress = ProgressMemory(arguments.progress)
-    executor = _start(arguments.backend, answers)
-    if executor is not None:
-        _serve(executor, requests, answers, progress)
-
-
-def _take_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Our own copies of stdin and stdout; what native code prints goes to stderr, and what it reads is empty."""
-    requests = os.fdopen(os.dup(0), "rb")
-    answers = os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return requests, answers
-
-
-def _be_a_quiet_child() -> None:
-    # Ctrl-C reaches the whole process group; the parent decides and closes our stdin.
+    # Ctrl-C reaches the whole process group; the harness decides, and closes our streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A crash is a result here; a core file of a JIT's address space would cost seconds and gigabytes.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if arguments.child is not None:
+        _be_a_child(registry.load(arguments.backend), list(map(int, arguments.child.split(","))), arguments.memory)
+    control = socket.socket(fileno=arguments.control)
+    threads = _threads()
+    backend = _loaded(arguments.backend, control)
+    if backend is not None:
+        # A library that started a thread of its own would be without it after a fork.
+        can_fork = sys.platform == "linux" and _threads() == threads
+        _Server(control, backend, arguments.backend, arguments.memory, can_fork=can_fork).serve()
+
+
+def _loaded(name: str, control: socket.socket) -> Backend | None:
+    """The backend, after it was told that it is ready; None when it cannot be used and that was told."""
+    try:
+        backend = registry.load(name)
+        missing = backend.available()
+        if missing is None:
+            control.sendall(frames.message(frames.Hello(backend.capabilities())))
+            return backend
+        control.sendall(frames.message(frames.Refused(missing)))
+    except UsageError as error:
+        control.sendall(frames.message(frames.Refused(str(error), usage=True)))
+    except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
+        control.sendall(frames.message(frames.Refused(_one_line(error))))
+    return None
+
+
+def _threads() -> int:
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
+
+
+class _Server:
+    """Starts children and tells how they ended, until the harness closes its end of the socket."""
+
+    def __init__(
+        self, control: socket.socket, backend: Backend, name: str, memory_bytes: int, *, can_fork: bool
+    ) -> None:
+        self._control = control
+        self._backend, self._name = backend, name
+        self._memory_bytes = memory_bytes
+        self._can_fork = can_fork
+        self._children: set[int] = set()
+        self._ended: dict[int, int] = {}
+
+    def serve(self) -> None:
+        while True:
+            request, descriptors, _, _ = socket.recv_fds(self._control, 1 + ANSWER_BYTES, DESCRIPTORS)
+            if not request:
+                break
+            if request[:1] == START:
+                answer = self._start(descriptors)
+                for descriptor in descriptors:
+                    os.close(descriptor)
+            else:
+                answer = self._status(int.from_bytes(request[1:], "little"))
+            self._control.sendall(answer.to_bytes(ANSWER_BYTES, "little", signed=True))
+        # The harness has ended its children, or was killed itself.
+        for child in self._children:
+            os.kill(child, signal.SIGKILL)
+
+    def _start(self, descriptors: list[int]) -> int:
+        if self._can_fork:
+            child = os.fork()
+            if child == 0:
+                self._control.close()
+                _be_a_child(self._backend, descriptors, self._memory_bytes)
+        else:
+            command = [sys.executable, "-m", "assay64.harness.judge.worker", self._name]
+            command += [f"--memory={self._memory_bytes}", f"--child={','.join(map(str, descriptors))}"]
+            child = subprocess.Popen(command, pass_fds=descriptors).pid
+        self._children.add(child)
+        self._ended.pop(child, None)
+        return child
+
+    def _status(self, child: int) -> int:
+        if child in self._children:
+            found, status = os.waitpid(child, os.WNOHANG)
+            if not found:
+                return RUNS
+            self._children.discard(child)
+            self._ended[child] = os.waitstatus_to_exitcode(status)
+        return self._ended[child]
+
+
+def _be_a_child(backend: Backend, descriptors: list[int], memory_bytes: int) -> NoReturn:
+    """Serve on these descriptors to the end of the requests. What native code prints goes to stderr."""
+    stdin, stdout, stderr, progress, *slots = descriptors
+    requests, answers = os.fdopen(os.dup(stdin), "rb"), os.fdopen(os.dup(stdout), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, standard in ((nothing, 0), (stderr, 1), (stderr, 2)):
+        os.dup2(descriptor, standard)
+    for descriptor in (nothing, stdin, stdout, stderr):
+        if descriptor > 2:
+            os.close(descriptor)
+    _end_with_the_parent()
+    if memory_bytes:
+        # The harness ends a child that holds more than it may; this stops one that takes it at a stroke.
+        resource.setrlimit(resource.RLIMIT_DATA, (2 * memory_bytes, 2 * memory_bytes))
+    status = 0
+    try:
+        _Child(backend, ProgressMemory(progress), [Slot(slot) for slot in slots]).serve(requests, answers)
+    except BrokenPipeError:
+        pass  # the harness has no use for us any more
+    except BaseException:  # noqa: BLE001 - a forked child must not go on in what its parent was doing
+        traceback.print_exc()
+        status = 1
+    finally:
+        # Without the interpreter's end: native code may hang in its destructors.
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _end_with_the_parent() -> None:
     parent = os.getppid()
 
     def watch() -> None:
@@ -79,72 +175,94 @@ def _be_a_quiet_child() -> None:
             time.sleep(ORPHAN_CHECK_S)
         os._exit(1)
 
-    # A parent that was killed cannot end a worker whose case hangs.
+    # A parent that was killed cannot end a child whose case hangs.
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _start(name: str, answers: BinaryIO) -> Executor | None:
-    try:
-        backend = registry.load(name)
-        missing = backend.available()
-        if missing is None:
-            executor = Executor(backend)
-            _send(answers, frames.message(frames.Hello(executor.capabilities)))
-            return executor
-        _send(answers, frames.message(frames.Refused(missing)))
-    except UsageError as error:
-        _send(answers, frames.message(frames.Refused(str(error), usage=True)))
-    except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
-        _send(answers, frames.message(frames.Refused(_one_line(error))))
-    return None
+class _Child:
+    """Executes what comes: cases one by one, batches on instances that are kept for the next of the same
+    environment.
+    """
 
+    def __init__(self, backend: Backend, progress: ProgressMemory, slots: list[Slot]) -> None:
+        self._executor = Executor(backend)
+        self._progress = progress
+        self._words = progress.words()
+        self._slots = slots
+        self._instances: OrderedDict[Environment, Instance] = OrderedDict()
 
-def _serve(executor: Executor, requests: BinaryIO, answers: BinaryIO, progress: ProgressMemory) -> None:
-    words = progress.words()
-    while (payload := _read_frame(requests)) is not None:
-        request = frames.read_request(payload)
-        words[frames.DONE] = 0
-        if isinstance(request, frames.RunBatch):
-            batch = frames.read_batch(request, lambda: _read_frame(requests) or b"")
-            words[frames.SINCE], words[frames.ACTIVITY] = time.monotonic_ns(), frames.IN_BATCH
-            answer = _run_batch(executor, batch, progress)
-            words[frames.ACTIVITY] = frames.IDLE
-            _send(answers, answer)
-            continue
-        for case in request.cases:
-            words[frames.SINCE], words[frames.ACTIVITY] = time.monotonic_ns(), frames.IN_CASE
-            result = _execute(executor, case)
-            words[frames.ACTIVITY] = frames.IDLE
-            words[frames.DONE] += 1
-            _send(answers, frames.message(frames.Done(result)))
-    executor.close()
+    def serve(self, requests: BinaryIO, answers: BinaryIO) -> None:
+        words = self._words
+        while (payload := _read_frame(requests)) is not None:
+            request = frames.read_request(payload)
+            words[frames.DONE] = 0
+            if isinstance(request, frames.RunBatch):
+                words[frames.SINCE], words[frames.ACTIVITY] = time.monotonic_ns(), frames.IN_BATCH
+                answer = self._run_batch(request)
+                words[frames.ACTIVITY] = frames.IDLE
+                _send(answers, answer)
+                continue
+            for case in request.cases:
+                words[frames.SINCE], words[frames.ACTIVITY] = time.monotonic_ns(), frames.IN_CASE
+                result = self._execute(case)
+                words[frames.ACTIVITY] = frames.IDLE
+                words[frames.DONE] += 1
+                _send(answers, frames.message(frames.Done(result)))
+        self._executor.close()
 
-
-def _execute(executor: Executor, case: Case) -> frames.Ran | frames.Lacks | frames.Failed:
-    try:
-        return frames.Ran(executor.execute(case))
-    except Unsupported as lacking:
-        return frames.Lacks(str(lacking))
-    except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
-        return frames.Failed(_one_line(error))
-
-
-def _run_batch(executor: Executor, batch: Batch, progress: HostMemory) -> bytes:
-    try:
-        instance = executor.backend.create(Environment(), 1)
+    def _execute(self, case: Case) -> frames.Ran | frames.Lacks | frames.Failed:
         try:
-            if not isinstance(instance, BatchInstance):
-                raise Unsupported(f"{executor.capabilities.name} runs no batches")
-            instance.run_batch(batch, progress)
-        finally:
+            return frames.Ran(self._executor.execute(case))
+        except Unsupported as lacking:
+            return frames.Lacks(str(lacking))
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
+            return frames.Failed(_one_line(error))
+
+    def _run_batch(self, request: frames.RunBatch) -> bytes:
+        try:
+            arrays = self._slots[request.slot].arrays(request.count, request.width)
+            batch = Batch(
+                code=arrays.code,
+                code_words=arrays.code_words,
+                code_address=request.code_address,
+                initial=arrays.initial,
+                budget=request.budget,
+                fill=request.fill,
+                final=arrays.final,
+                exits=arrays.exits,
+                changes=np.zeros(request.count + DATA_REGION[1] // 8, CHANGE_DTYPE),
+                environment=request.environment,
+            )
+            self._batch_instance(request.environment).run_batch(batch, self._progress)
+            if batch.done != len(batch):
+                raise ValueError(f"the backend counted {batch.done} of {len(batch)} cases as done")
+            if batch.final is not arrays.final or batch.exits is not arrays.exits:
+                arrays.final[:], arrays.exits[:] = batch.final, batch.exits
+            changes = frames.frame(batch.changes[: batch.n_changes].tobytes())
+            return frames.message(frames.BatchDone(batch.n_changes)) + changes
+        except Unsupported as lacking:
+            return frames.message(frames.BatchRefused(str(lacking), failed=False))
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
+            self._forget(request.environment)
+            return frames.message(frames.BatchRefused(_one_line(error), failed=True))
+
+    def _batch_instance(self, environment: Environment) -> BatchInstance:
+        instance = self._instances.pop(environment, None)
+        if instance is None:
+            instance = self._executor.backend.create(environment, 1)
+        if not isinstance(instance, BatchInstance):
             instance.close()
-        if batch.done != len(batch):
-            raise ValueError(f"the backend counted {batch.done} of {len(batch)} cases as done")
-        return frames.batch_answer(batch)
-    except Unsupported as lacking:
-        return frames.message(frames.BatchRefused(str(lacking), failed=False))
-    except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
-        return frames.message(frames.BatchRefused(_one_line(error), failed=True))
+            raise Unsupported(f"{self._executor.capabilities.name} runs no batches")
+        self._instances[environment] = instance
+        if len(self._instances) > KEPT_BATCH_INSTANCES:
+            self._instances.popitem(last=False)[1].close()
+        return instance
+
+    def _forget(self, environment: Environment) -> None:
+        """Close the instance in which something went wrong."""
+        instance = self._instances.pop(environment, None)
+        if instance is not None:
+            instance.close()
 
 
 def _one_line(error: Exception) -> str:

@@ -215,7 +215,7 @@ class BatchInstance(RogueInstance):
         from assay64.harness.cases.case import DEFAULT_REGIONS
         from assay64.harness.cases.memory import HostMemory
 
-        for region in DEFAULT_REGIONS:
+        for region in DEFAULT_REGIONS if not self.windows else ():
             self.map(region.address, HostMemory(region.size), 0, region.size, region.permissions)
         for index in range(len(batch)):
             count = int(batch.code_words[index])
