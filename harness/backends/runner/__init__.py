@@ -13,8 +13,13 @@ import sys
 from assay64.harness.backends.base import check_environment
 from assay64.harness.backends.contract import Backend, Instance, Unsupported
 from assay64.harness.backends.runner import emulator
+from assay64.harness.backends.runner.host import Host
+from assay64.harness.backends.runner.instance import RunnerInstance
+from assay64.harness.backends.runner.probe import probe
+from assay64.harness.backends.runner.process import Runner
 from assay64.harness.cases.capabilities import Capabilities, ExclusiveMonitor
 from assay64.harness.cases.case import CPACR_EL1, SCTLR_EL1, Environment
+from assay64.reference import model
 
 ACTIONS = frozenset(
     {
@@ -47,14 +52,12 @@ class RunnerBackend:
     def version(self) -> str:
         raise NotImplementedError
 
-    def launcher(self, cpu: str) -> tuple[str, ...]:
-        """The command in front of the runner program for a CPU model."""
+    def launchers(self) -> list[tuple[str, ...]]:
+        """Commands in front of the runner program; each has all features of those before it."""
         raise NotImplementedError
 
     def capabilities(self) -> Capabilities:
-        from assay64.harness.backends.runner.probe import probe
-
-        host = probe(self.launcher("max"))
+        host = probe(self.launchers()[-1])
         return Capabilities(
             name=self.name,
             version=self.version(),
@@ -70,19 +73,21 @@ class RunnerBackend:
         )
 
     def create(self, environment: Environment, vcpus: int = 1) -> Instance:
-        from assay64.harness.backends.runner.instance import RunnerInstance
-        from assay64.harness.backends.runner.probe import probe
-        from assay64.harness.backends.runner.process import Runner
-
         check_environment(self.capabilities(), environment, vcpus)
         if other := (environment.sctlr_el1 ^ SCTLR_EL1) & ~SCTLR_WITHOUT_EFFECT:
             raise Unsupported(f"Linux has set SCTLR_EL1 to {SCTLR_EL1:#x}: bits {other:#x} cannot be changed")
-        launcher = self.launcher(environment.model)
-        return RunnerInstance(Runner(launcher), probe(launcher), environment)
+        host = self._smallest_host(environment)
+        return RunnerInstance(Runner(host.launcher), host, environment)
+
+    def _smallest_host(self, environment: Environment) -> Host:
+        """The first that has the features of the CPU model, as far as the last one has them."""
+        *launchers, last = self.launchers()
+        wanted = model(environment.model).features & probe(last).features
+        return next((host for host in map(probe, launchers) if wanted <= host.features), probe(last))
 
 
 class QemuUserBackend(RunnerBackend):
-    """QEMU's user-mode emulation, with the CPU model of the environment where QEMU has it, and with max otherwise."""
+    """QEMU's user-mode emulation, with the least of its CPU models that has what the environment's has."""
 
     name = "qemu-user"
     description = "QEMU's TCG in user mode; at EL0 of an emulated Linux"
@@ -97,8 +102,8 @@ class QemuUserBackend(RunnerBackend):
         found = emulator.find()
         return str(found[1]) if found else "not installed"
 
-    def launcher(self, cpu: str) -> tuple[str, ...]:
-        return emulator.launcher(cpu)
+    def launchers(self) -> list[tuple[str, ...]]:
+        return emulator.launchers()
 
 
 class NativeBackend(RunnerBackend):
@@ -116,8 +121,8 @@ class NativeBackend(RunnerBackend):
     def version(self) -> str:
         return platform.release()
 
-    def launcher(self, cpu: str) -> tuple[str, ...]:
-        return ()
+    def launchers(self) -> list[tuple[str, ...]]:
+        return [()]
 
 
 QEMU_USER: Backend = QemuUserBackend()

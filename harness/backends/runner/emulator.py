@@ -18,10 +18,10 @@ VARIABLE = "ASSAY64_QEMU_USER"
 PROGRAMS = ("qemu-aarch64", "qemu-aarch64-static")
 OLDEST = Version("7.2")
 INSTALL = "on Debian: apt-get install qemu-user; version 10 is in bookworm-backports"
-# QEMU's own models of the cores that assay64 has a model of; it stands in for every other with max.
-CPU_MODELS = frozenset({"cortex-a35", "cortex-a53", "cortex-a55", "cortex-a57", "cortex-a72", "cortex-a76"})
+# QEMU's models that stand in for a CPU model of ours, those with fewer features first.
 # Without SVE the V registers of a signal frame are the registers. Keys cannot be chosen, so there are none.
 CPU_MAX = "max,sve=off,sme=off,pauth=off"
+CPU_MODELS = ("cortex-a57", "neoverse-n1", CPU_MAX)
 _VERSION = re.compile(r"version (\d+(?:\.\d+)+)")
 _ASK_TIMEOUT_S = 20
 
@@ -62,9 +62,9 @@ def missing() -> str | None:
     return None
 
 
-def launcher(cpu: str) -> tuple[str, ...]:
-    """The command in front of a program for the CPU model ``cpu``."""
+def launchers() -> list[tuple[str, ...]]:
+    """The commands in front of a program, one for each of CPU_MODELS."""
     found = find()
     assert found is not None, "asked only when missing() is None"
-    command, _ = found
-    return (command[0], "-cpu", cpu if cpu in CPU_MODELS else CPU_MAX, *command[1:])
+    (program, *options), _ = found
+    return [(program, "-cpu", cpu, *options) for cpu in CPU_MODELS]

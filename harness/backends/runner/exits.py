@@ -89,7 +89,9 @@ def _access(ending: Ending, windows: Windows) -> Access:
         return Access.WRITE
     if not instructions.updates(ending.word):
         return Access.READ
-    # An update of memory that cannot be read either is reported as a read (Arm ARM, ESR_ELx.WnR).
+    # An update that faults where a read would fault, too, is reported as a read (Arm ARM, ESR_ELx.WnR).
+    if ending.signal == signal.SIGBUS:
+        return Access.READ
     target = windows.find(untagged(ending.address))
     return Access.WRITE if target is not None and "r" in target.permissions else Access.READ
 

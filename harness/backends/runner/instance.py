@@ -13,6 +13,7 @@ from assay64.harness.backends.runner.code import Code
 from assay64.harness.backends.runner.exits import Ending, exit_of
 from assay64.harness.backends.runner.host import Host
 from assay64.harness.backends.runner.process import MPROTECT, Runner
+from assay64.harness.backends.runner.refusals import refusals
 from assay64.harness.backends.runner.windows import Window, Windows
 from assay64.harness.cases.case import Environment
 from assay64.harness.cases.layout import STATE_DTYPE, Batch, StateRecord, new_state
@@ -191,17 +192,3 @@ class RunnerInstance(OptionalActions):
     def _only(self, vcpu: int) -> None:
         if vcpu != 0:
             raise Unsupported(f"the runner has one vCPU; the case asks for vCPU {vcpu}")
-
-
-def refusals(environment: Environment, host: Host) -> dict[str, Sequence[instructions.Pattern]]:
-    """Words that ask for something of ``environment`` that only a kernel could set."""
-    found: dict[str, Sequence[instructions.Pattern]] = {}
-    if "FEAT_PAuth" in model(environment.model).features:
-        found["a program cannot choose its pointer authentication keys"] = instructions.USES_KEYS
-    if environment.dc_zva_size != host.dc_zva_size:
-        found[f"DC ZVA clears {host.dc_zva_size} bytes here, not {environment.dc_zva_size}"] = (
-            instructions.USES_ZVA_SIZE
-        )
-    if (environment.cache_line_size, environment.exclusives_granule) != (host.cache_line_size, host.exclusives_granule):
-        found[f"CTR_EL0 tells cache lines of {host.cache_line_size} bytes here"] = instructions.READS_CTR
-    return found

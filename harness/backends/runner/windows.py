@@ -15,6 +15,8 @@ from assay64.harness.cases.memory import HostMemory
 
 _PROTECTION = {"r": 1, "w": 2, "x": 4}
 _PROT_BTI = 0x10
+# Linux and the hosts of emulators know no memory that can be written or executed and not read.
+_PERMISSIONS: tuple[set[str], ...] = (set(), {"r"}, {"r", "w"}, {"r", "x"})
 _MAP_SHARED, _MAP_FIXED_NOREPLACE = 0x01, 0x10_0000
 _ADDRESS_LIMIT = 1 << 64
 
@@ -72,7 +74,7 @@ class Windows:
     def map(self, window: Window) -> None:
         """Map; what is mapped there already is replaced. Raises Unsupported for addresses that are not to be had."""
         self._check(window.address, window.size)
-        self._refuse_code_that_guests_write([window])
+        self._refuse([window])
         self.unmap(window.address, window.size)
         descriptor = self.descriptor(window.memory)
         try:
@@ -104,7 +106,7 @@ class Windows:
         if sum(part.size for part in inside) != size:
             raise ValueError(f"protect {address:#x}: not all of its {size:#x} bytes are mapped")
         changed = [replace(part, permissions=permissions) for part in inside]
-        self._refuse_code_that_guests_write(changed)
+        self._refuse(changed)
         self._cut(address, address + size)
         for part in changed:
             self._runner.call(MPROTECT, part.address, part.size, part.protection)
@@ -130,14 +132,15 @@ class Windows:
         if address < RESERVED[1] and RESERVED[0] < address + size:
             raise Unsupported(f"the runner program itself lies at {RESERVED[0]:#x} to {RESERVED[1]:#x}")
 
-    def _refuse_code_that_guests_write(self, new: list[Window]) -> None:
-        """An SVC that the harness has not seen would be a system call to its own kernel."""
+    def _refuse(self, new: list[Window]) -> None:
+        """Refuse permissions that Linux does not have, and code that the guest could write: an SVC that the harness has
+        not seen would be a system call to its own kernel.
+        """
         for one in new:
-            alike = [
-                w
-                for w in self._windows
-                if w.address != one.address and one.shows(w.memory, w.offset, w.offset + w.size)
-            ]
+            end = one.offset + one.size
+            alike = [w for w in self._windows if w.address != one.address and w.shows(one.memory, one.offset, end)]
             letters = {letter for window in (one, *alike) for letter in window.permissions}
             if {"w", "x"} <= letters:
                 raise Unsupported("memory that is both executable and writable would let the guest make system calls")
+            if set(one.permissions) not in _PERMISSIONS:
+                raise Unsupported(f"Linux has no memory with the permissions {one.permissions!r} alone")
