@@ -17,6 +17,7 @@ from assay64.harness.cli.backends import backends
 from assay64.harness.cli.check_backend import check_backend
 from assay64.harness.cli.diff import diff
 from assay64.harness.cli.doctor import doctor
+from assay64.harness.cli.fuzz import fuzz
 from assay64.harness.cli.replay import replay
 from assay64.harness.cli.run import run
 from assay64.harness.errors import AssayError
@@ -49,6 +50,7 @@ def root(
 
 
 app.command()(run)
+app.command()(fuzz)
 app.command()(diff)
 app.command()(replay)
 app.command()(backends)

@@ -120,6 +120,12 @@ def _steps(case: Case, pc: int, kind: ExitKind) -> int:
     behind = kind in RAN or kind in AFTER
     if not any(instruction(word).name in BRANCHES for word in case.code):
         return (pc - case.code_address) // 4 + (not behind)
+    # Golden counts what it completed.
+    return executed(case) + (kind not in RAN)
+
+
+def executed(case: Case) -> int:
+    """How many instructions the reference completes."""
     counted = list[int]()
 
     def count(instance: Instance) -> None:
@@ -127,5 +133,4 @@ def _steps(case: Case, pc: int, kind: ExitKind) -> int:
         counted.append(instance.machine.elements[0].executed)
 
     Executor(ReferenceBackend(), kept_instances=0).execute(case, inspect=count)
-    # Golden counts what it completed.
-    return counted[0] + (kind not in RAN)
+    return counted[0]

@@ -17,7 +17,7 @@ from assay64.harness.judge import deviations
 from assay64.harness.judge.deviations import explain, load, stale_evidence, unused
 from assay64.harness.judge.instructions import NOP, role
 from assay64.harness.judge.shrink import same_failure, shrink
-from assay64.harness.judge.triage import Triage
+from assay64.harness.judge.triage import Failure, Triage
 from assay64.suites.selftest.judge_backends import add, adds, movz, str_
 
 UNALLOCATED = 0x0001_0000
@@ -260,26 +260,30 @@ def test_registers_are_named_by_what_they_are_to_the_instruction():
 
 def test_failures_are_grouped_by_cause_with_the_smallest_case():
     triage = Triage()
-    for rd, seed in ((3, "a"), (5, "b"), (9, "c")):
+
+    def add_failure(backend, one, verdict, number=0):
+        triage.add(Failure(backends=(backend,), case=one, verdict=verdict, number=number))
+
+    for rd, number in ((3, 7), (5, 8), (9, 9)):
         wrong = Verdict(kind=VerdictKind.MISMATCH, differences=(Difference(f"x{rd}", "0x1", "0x2"),))
         registers = {"x1": 1} if rd == 5 else {"x1": 1, "x2": 0xFFFF}
-        triage.add("tiny", case(adds(rd, 1, 2), **registers), wrong, seed=seed)
-    triage.add("tiny", case(movz(1, 1), adds(0, 1, 2)), CARRY, seed="d")
-    triage.add("tiny", case(adds(0, 1, 2) | 1 << 30), CARRY)  # SUBS
+        add_failure("tiny", case(adds(rd, 1, 2), **registers), wrong, number)
+    add_failure("tiny", case(adds(0, 1, 2)), CARRY)
+    add_failure("tiny", case(adds(0, 1, 2) | 1 << 30), CARRY)  # SUBS
     aborted = Verdict(kind=VerdictKind.CRASH, detail="SIGABRT: bad pointer 0x7fff1234")
-    triage.add("tiny", case(adds(3, 1, 2)), aborted)
-    triage.add("tiny", case(adds(3, 1, 2)), msgspec.structs.replace(aborted, detail="SIGABRT: bad pointer 0x7fff5678"))
+    add_failure("tiny", case(adds(3, 1, 2)), aborted)
+    add_failure("tiny", case(adds(3, 1, 2)), msgspec.structs.replace(aborted, detail="SIGABRT: bad pointer 0x7fff5678"))
     exits = (Difference("exit", "svc #0x1", "until"), Difference("pc", "0x1", "0x2"))
-    triage.add("other", case(adds(3, 1, 2)), Verdict(kind=VerdictKind.MISMATCH, differences=exits))
-    groups = list(triage)
-    assert [(group.count, group.title) for group in groups] == [
-        (3, "ADDS (shifted register): X[Rd]"),
-        (2, "ADD, ADDS, SUB, SUBS (shifted register): nzcv"),
-        (2, "ADDS (shifted register): SIGABRT: bad pointer N"),
-        (1, "ADDS (shifted register): exit svc -> until"),
+    add_failure("other", case(adds(3, 1, 2)), Verdict(kind=VerdictKind.MISMATCH, differences=exits))
+    groups = triage.groups()
+    assert sorted((group.count, group.title) for group in groups) == [
+        (1, "ADDS (shifted register): exit: svc -> until"),
+        (2, "ADDS (shifted register): crash: SIGABRT: bad pointer N"),
+        (2, "ADDS, SUBS: flags: C"),
+        (3, "ADDS (shifted register): register: by one"),
     ]
-    assert (groups[0].first_seed, groups[0].case.code) == ("a", (adds(5, 1, 2),))
-    assert groups[1].case.code == (adds(0, 1, 2) | 1 << 30,)
+    largest = groups[0]
+    assert (largest.first, largest.smallest.case.code) == (7, (adds(5, 1, 2),))
 
 
 def test_an_indistinct_match_is_a_known_deviation_where_an_entry_says_so(entries):

@@ -1,0 +1,166 @@
+"""A campaign: shards in processes of their own, their failures grouped, the smallest of each group shrunk.
+
+It gives data; what it looks like on a terminal is report/campaign.py's affair.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import time
+from collections.abc import Callable
+
+from assay64.harness.cases.case import Case
+from assay64.harness.cases.outcome import VerdictKind
+from assay64.harness.cases.tokens import to_token
+from assay64.harness.errors import AssayError
+from assay64.harness.judge import deviations as known
+from assay64.harness.judge.expected import Oracle
+from assay64.harness.judge.judge import Judge
+from assay64.harness.judge.modes import UNOPTIMISED
+from assay64.harness.judge.shard import Report, Settings, main
+from assay64.harness.judge.shrink import same_failure, shrink
+from assay64.harness.judge.spectra import Place, spectrum
+from assay64.harness.judge.triage import Failure, Group, Triage
+from assay64.harness.record.findings import Finding, Totals
+from assay64.harness.record.records import FAILING
+
+POLL_S = 0.2
+# Runs that shrinking one group may take: a crash costs a new process, a hang its whole timeout.
+SHRINK_BUDGET = {VerdictKind.MISMATCH: 300, VerdictKind.CRASH: 40, VerdictKind.HANG: 4, VerdictKind.ERROR: 60}
+MAX_SHRUNK = 100
+
+
+class CampaignError(AssayError):
+    """A process of the campaign failed."""
+
+
+Show = Callable[[Totals, str], None]
+
+
+def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
+    """Run a campaign to its end, or until Ctrl-C, which ends it early and loses nothing.
+
+    ``show`` is told how far it is and what it does. Raises CampaignError when a shard fails.
+    """
+    triage, totals = Triage(_spectrum), Totals()
+    began = time.monotonic()
+    context = multiprocessing.get_context("spawn")
+    reports = context.Queue()
+    stop = context.Event()
+    processes = [
+        context.Process(target=main, args=(settings, index, reports.put, stop), daemon=True, name=f"shard {index}")
+        for index in range(settings.jobs)
+    ]
+    for process in processes:
+        process.start()
+    left, error = settings.jobs, ""
+    try:
+        while left:
+            try:
+                report = reports.get(timeout=POLL_S)
+                _take(report, totals, triage)
+                left -= report.finished
+                error = error or report.error
+                if report.error:
+                    stop.set()
+            except queue.Empty:
+                dead = [process for process in processes if process.exitcode not in (None, 0)]
+                if dead:
+                    raise CampaignError(f"{dead[0].name} died with exit code {dead[0].exitcode}") from None
+            except KeyboardInterrupt:
+                if stop.is_set():
+                    raise
+                totals.interrupted = True
+                stop.set()
+            totals.seconds, totals.kinds = time.monotonic() - began, len(triage)
+            show(totals, "stopping" if stop.is_set() else "judging")
+    finally:
+        stop.set()
+        for process in processes:
+            process.join(timeout=10)
+            if process.is_alive():
+                process.terminate()
+    if error:
+        raise CampaignError(f"a process of the campaign failed: {error}")
+    return totals, _findings(triage, settings, lambda what: show(totals, what))
+
+
+def _take(report: Report, totals: Totals, triage: Triage) -> None:
+    totals.cases += report.cases
+    totals.instructions += report.instructions
+    totals.runs += report.runs
+    totals.verdicts.update(report.verdicts)
+    totals.deviations.update(report.deviations)
+    totals.unsettled += report.unsettled
+    for (backend, unit), count in report.passed.items():
+        triage.passed(backend, unit, count)
+    for case, changes in report.samples:
+        triage.sample(case, changes)
+    for failure in report.failures:
+        triage.add(failure)
+    for kind, count in report.more.items():
+        triage.count(kind, count)
+
+
+def _spectrum(case: Case) -> frozenset[Place]:
+    return spectrum(case, Oracle().permitted)
+
+
+def _findings(triage: Triage, settings: Settings, show: Callable[[str], None]) -> list[Finding]:
+    show("grouping")
+    groups = triage.groups()
+    found = list[Finding]()
+    plain = {name: known.for_backend(name) for name in settings.backends}
+    with Judge() as judge:
+        off = {name: judge.capabilities(name).optimiser_off for name in settings.backends} if groups else {}
+    with Judge(deviations={off[n]: plain[n] for n in off if off[n]}) as judge:
+        for number, group in enumerate(groups, 1):
+            show(f"shrinking {number} of {len(groups)}")
+            found.append(_finding(group, judge, off, shrinks=number <= MAX_SHRUNK))
+    return found
+
+
+def _finding(group: Group, judge: Judge, off: dict[str, str], *, shrinks: bool) -> Finding:
+    failure, began = group.smallest, time.monotonic()
+    run_on = group.backends[0]
+    if UNOPTIMISED in group.modes and len(group.modes) == 1:
+        run_on = off.get(run_on) or run_on
+    case, verdict = failure.case, failure.verdict
+    if shrinks and verdict.kind in SHRINK_BUDGET:
+        case = smaller(failure, group.backends if run_on == group.backends[0] else (run_on,), judge)
+        again = judge.judge(case, run_on)
+        verdict = again if again.kind in FAILING else verdict
+    where, line = group.place or ("", 0)
+    file = where.partition(" (")[2].rstrip(")")
+    return Finding(
+        title=group.title,
+        backends=group.backends,
+        culprit=group.culprit,
+        symptom=group.symptom,
+        count=group.count,
+        first=group.first,
+        token=to_token(case),
+        run_on=run_on,
+        function=group.function,
+        place=f"{file}:{line}" if line else file,
+        shared=group.shared,
+        modes=group.modes,
+        units=group.units,
+        votes={name: dict(votes) for name, votes in group.votes.items()},
+        verdict=verdict,
+        case=case,
+        before=failure.case,
+        members=tuple(to_token(one.case) for one in group.members),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def smaller(failure: Failure, backends: tuple[str, ...], judge: Judge) -> Case:
+    """The failure's case, as small as it still fails in the same way on all of ``backends``."""
+    predicates = [
+        same_failure(failure.verdict, failure.case, lambda case, name=name: judge.judge(case, name))
+        for name in backends
+    ]
+    budget = SHRINK_BUDGET[failure.verdict.kind]
+    return shrink(failure.case, lambda case: all(holds(case) for holds in predicates), budget)

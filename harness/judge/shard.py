@@ -1,0 +1,333 @@
+"""One process of a campaign: draws pieces of code, judges them on every backend, in every execution mode, and reports.
+
+It sends failures whole as long as they say something new, and counts of the rest. Which failures belong together, its
+parent decides (campaign.py).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from assay64.harness.cases.case import Case
+from assay64.harness.cases.outcome import Verdict, VerdictKind
+from assay64.harness.cases.sequences import LENGTHS, STATES, Sequences
+from assay64.harness.cases.tokens import to_token
+from assay64.harness.judge import deviations as known
+from assay64.harness.judge.culprit import Unit
+from assay64.harness.judge.frames import Ran
+from assay64.harness.judge.instructions import instruction
+from assay64.harness.judge.isolate import WRONG, isolate
+from assay64.harness.judge.judge import Judge
+from assay64.harness.judge.modes import CACHED, Variant, agree, variants
+from assay64.harness.judge.pool import Worker
+from assay64.harness.judge.triage import Failure, Kind, kind_of, kinds_changed, unit_of
+from assay64.harness.record.records import FAILING, CheckRecord
+
+PIECES = 16  # between two reports
+KEPT = 12  # failures of a kind that are sent whole
+SAMPLES = 6  # passing cases of an instruction that are sent whole
+SLOW = 0.5  # the part of a process's time that may go into isolating failures of sequences
+TEST = "fuzz"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a campaign does. ``cases`` None: until ``seconds`` have passed. ``directory`` holds the journals."""
+
+    seed: int
+    backends: tuple[str, ...]
+    directory: str
+    cases: int | None = None
+    seconds: float | None = None
+    jobs: int = 1
+    only: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = LENGTHS
+    states: int = STATES
+    weights: dict[str, float] = {}
+    modes: bool = True
+
+
+@dataclass
+class Report:
+    """What a shard has to say since its last report.
+
+    ``unsettled`` are failures of sequences that were not looked into, because too many came.
+    """
+
+    shard: int
+    cases: int = 0
+    instructions: int = 0
+    runs: int = 0
+    verdicts: Counter[tuple[str, VerdictKind]] = field(default_factory=Counter[tuple[str, VerdictKind]])
+    deviations: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    passed: Counter[tuple[str, Unit]] = field(default_factory=Counter[tuple[str, Unit]])
+    failures: list[Failure] = field(default_factory=list[Failure])
+    more: Counter[Kind] = field(default_factory=Counter[Kind])
+    samples: list[tuple[Case, tuple[str, ...]]] = field(default_factory=list[tuple[Case, tuple[str, ...]]])
+    unsettled: int = 0
+    finished: bool = False
+    error: str = ""
+
+
+class Stop(Protocol):
+    def is_set(self) -> bool: ...
+
+
+class Part(Protocol):
+    """What is needed of ``journal.Journal``."""
+
+    def check(self, record: CheckRecord, number: int | None = None) -> None: ...
+
+
+def main(settings: Settings, index: int, send: Callable[[Report], None], stop: Stop) -> None:
+    """Run shard ``index`` to its end; whatever goes wrong is in its last report."""
+    from assay64.harness.record import store
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    parent = os.getppid()
+    try:
+        with ExitStack() as stack:
+            journal = stack.enter_context(store.part(Path(settings.directory), f"shard{index}"))
+            shard = Shard(settings, index, journal)
+            stack.callback(shard.close)
+            for report in shard.run(lambda: stop.is_set() or os.getppid() != parent):
+                send(report)
+    except Exception as error:  # noqa: BLE001 - a shard that ends without a word would leave its parent waiting
+        send(Report(shard=index, finished=True, error=f"{type(error).__name__}: {error}"))
+
+
+class Shard:
+    """Judges every ``jobs``-th piece of the campaign."""
+
+    def __init__(self, settings: Settings, index: int, journal: Part) -> None:
+        self.settings, self.index, self._journal = settings, index, journal
+        plain = {name: known.for_backend(name) for name in settings.backends}
+        self._judge = Judge()
+        self._capabilities = {name: self._judge.capabilities(name) for name in settings.backends}
+        off = {name: has.optimiser_off for name, has in self._capabilities.items() if has.optimiser_off}
+        if off and settings.modes:
+            self._judge.close()
+            more = {off[name]: plain[name] for name in off}
+            self._judge = Judge(deviations=more)
+        self._workers: dict[str, Worker] = {}
+        features = [has.features for has in self._capabilities.values()]
+        self.sequences = Sequences(
+            settings.seed,
+            settings.only,
+            settings.lengths,
+            settings.states,
+            features=frozenset[str]().union(*features),
+            shared=frozenset[str].intersection(*features),
+            weights=settings.weights,
+        )
+        self._kinds = Counter[Kind]()
+        self._sampled = Counter[Unit]()
+        self._spent_s = 0.0
+        self._report = Report(shard=index)
+
+    def close(self) -> None:
+        self._judge.close()
+        for worker in self._workers.values():
+            worker.close()
+
+    def run(self, stopped: Callable[[], bool]) -> Iterator[Report]:
+        """A report after each chunk of pieces; the last one is ``finished``."""
+        began, settings = time.monotonic(), self.settings
+        piece, last = self.index, None
+        if settings.cases is not None:
+            last = -(-settings.cases // settings.states)
+        while not stopped():
+            over = settings.seconds is not None and time.monotonic() - began >= settings.seconds
+            pieces = [piece + settings.jobs * number for number in range(PIECES)]
+            pieces = [one for one in pieces if last is None or one < last]
+            if over or not pieces:
+                break
+            cases = [case for one in pieces for case in self.sequences.piece(one)]
+            if settings.cases is not None:
+                cases = [case for case in cases if _number(case) < settings.cases]
+            self.take(cases, time.monotonic() - began)
+            piece += settings.jobs * PIECES
+            yield self._sent()
+        self._report.finished = True
+        yield self._sent()
+
+    def _sent(self) -> Report:
+        report, self._report = self._report, Report(shard=self.index)
+        return report
+
+    def take(self, cases: Sequence[Case], elapsed_s: float) -> None:
+        """Judge ``cases`` on every backend and in every mode, and note what there is to report."""
+        report = self._report
+        report.cases += len(cases)
+        report.instructions += sum(len(case.code) for case in cases)
+        found: list[dict[str, Verdict]] = [{} for _ in cases]
+        for backend in self.settings.backends:
+            for index, (case, verdict) in enumerate(self._judge.judge_many(cases, backend)):
+                found[index][backend] = verdict
+                report.runs += 1
+                self._note(case, backend, verdict)
+            if self.settings.modes:
+                self._in_modes(cases, [one[backend] for one in found], backend)
+        for case, verdicts in zip(cases, found, strict=True):
+            if any(verdict.kind in FAILING for verdict in verdicts.values()):
+                self._failed(case, verdicts, elapsed_s)
+            elif len(case.code) == 1 and any(v.kind is VerdictKind.MATCH for v in verdicts.values()):
+                self._passed(case, verdicts)
+
+    def _note(self, case: Case, backend: str, verdict: Verdict) -> None:
+        self._report.verdicts[backend, verdict.kind] += 1
+        if verdict.deviation:
+            self._report.deviations[backend, verdict.deviation] += 1
+        failing = verdict.kind in FAILING
+        self._journal.check(
+            CheckRecord(
+                test=TEST,
+                group=instruction(case.code[0]).family if len(case.code) == 1 else "Sequences of instructions",
+                backend=backend,
+                verdict=verdict,
+                token=to_token(msgspec.structs.replace(case, name="")) if failing else "",
+                cause=verdict.deviation or (str(kind_of(_failure((backend,), case, verdict)).unit) if failing else ""),
+            )
+        )
+
+    def _passed(self, case: Case, verdicts: dict[str, Verdict]) -> None:
+        unit = unit_of(case)
+        for backend, verdict in verdicts.items():
+            self._report.passed[backend, unit] += verdict.kind is VerdictKind.MATCH
+        if self._sampled[unit] < SAMPLES:
+            self._sampled[unit] += 1
+            expected = self._judge.expected(case)
+            if not isinstance(expected, Verdict):
+                before, after = dict(case.states[0].registers()), dict(expected[0].outcome.states[0].registers())
+                changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+                kinds = set(kinds_changed(dict.fromkeys(changed)))
+                kinds |= {"memory"} if expected[0].outcome.memory else set()
+                self._report.samples.append((case, tuple(sorted(kinds))))
+
+    def _failed(self, case: Case, verdicts: dict[str, Verdict], elapsed_s: float) -> None:
+        settled = set[str]()
+        for backend in [name for name, verdict in verdicts.items() if verdict.kind in FAILING]:
+            if backend in settled:
+                continue
+            small, seen = case, verdicts
+            if len(case.code) > 1 and verdicts[backend].kind in WRONG:
+                if self._spent_s > SLOW * max(elapsed_s, 1.0):
+                    self._report.unsettled += 1
+                    continue
+                began = time.monotonic()
+                small = isolate(case, backend, self._judge)
+                seen = {name: self._judge.judge(small, name) for name in verdicts}
+                self._spent_s += time.monotonic() - began
+            if seen[backend].kind not in FAILING:  # it does not fail every time
+                self._report.unsettled += 1
+                continue
+            alike = tuple(name for name in seen if _same(seen[name], seen[backend]))
+            settled |= set(alike)
+            self._keep(_failure(alike, small, seen[backend], seen))
+
+    def _keep(self, failure: Failure) -> None:
+        kind = kind_of(failure)
+        self._kinds[kind] += 1
+        if self._kinds[kind] <= KEPT:
+            self._report.failures.append(failure)
+        else:
+            self._report.more[kind] += 1
+
+    # --- execution modes
+
+    def _in_modes(self, cases: Sequence[Case], verdicts: Sequence[Verdict], backend: str) -> None:
+        """Run what ``backend`` can run in the other modes. A case that it fails in some modes only is a finding."""
+        todo: list[tuple[Case, Verdict, list[Variant]]] = []
+        for case, verdict in zip(cases, verdicts, strict=True):
+            expected = self._judge.expected(case)
+            if verdict.kind in (VerdictKind.MATCH, VerdictKind.MISMATCH) and not isinstance(expected, Verdict):
+                todo.append((case, verdict, list(variants(case, expected[0], self._capabilities[backend]))))
+        off = self._capabilities[backend].optimiser_off
+        usual = self._run(backend, [c for case, _, all_ in todo for c in (case, *_cases(all_, unoptimised=False))])
+        plain = self._run(off, [c for _, _, all_ in todo for c in _cases(all_, unoptimised=True)]) if off else iter(())
+        for case, verdict, all_ in todo:
+            base = next(usual)
+            differing = list[Variant]()
+            for variant in all_:
+                result = next(plain if variant.unoptimised else usual)
+                self._report.runs += 1
+                both = isinstance(base, Ran) and isinstance(result, Ran)
+                if not both or not agree(case, base.outcome, variant, result.outcome):  # type: ignore[union-attr]
+                    differing.append(variant)
+            self._compare(case, verdict, all_, differing, backend)
+
+    def _compare(
+        self, case: Case, verdict: Verdict, all_: Sequence[Variant], differing: Sequence[Variant], backend: str
+    ) -> None:
+        """Ask the reference about modes that differ: registers may hold the code's address, or be UNKNOWN."""
+        if not differing:
+            return
+        wrong = list[tuple[Variant, Verdict]]()
+        for variant in differing:
+            name = self._capabilities[backend].optimiser_off if variant.unoptimised else backend
+            if variant.mode == CACHED:
+                self._judge.judge(variant.case, name)
+            seen = self._judge.judge(variant.case, name)
+            if (seen.kind in FAILING) != (verdict.kind in FAILING) and seen.kind is not VerdictKind.KNOWN_DEVIATION:
+                wrong.append((variant, seen))
+        if not wrong:
+            return
+        if verdict.kind in FAILING:  # it fails in all modes but these
+            right = {variant.mode for variant, _ in wrong}
+            modes = tuple(variant.mode for variant in all_ if variant.mode not in right)
+            self._keep(_failure((backend,), case, verdict, modes=("as one block", *modes)))
+            return
+        variant, seen = wrong[0]
+        self._keep(_failure((backend,), variant.case, seen, modes=tuple(variant.mode for variant, _ in wrong)))
+
+    def _run(self, backend: str, cases: Sequence[Case]) -> Iterator[object]:
+        if backend not in self._workers:
+            self._workers[backend] = Worker(backend)
+        return self._workers[backend].run(cases)
+
+
+def _cases(all_: Sequence[Variant], *, unoptimised: bool) -> list[Case]:
+    return [variant.case for variant in all_ if variant.unoptimised == unoptimised]
+
+
+def _failure(
+    backends: tuple[str, ...],
+    case: Case,
+    verdict: Verdict,
+    verdicts: dict[str, Verdict] | None = None,
+    modes: tuple[str, ...] = (),
+) -> Failure:
+    votes = {name: _vote(other) for name, other in (verdicts or {}).items() if name not in backends}
+    number = _number(case)
+    plain = msgspec.structs.replace(case, name="")
+    return Failure(backends=backends, case=plain, verdict=verdict, number=number, modes=modes, votes=votes)
+
+
+def _number(case: Case) -> int:
+    return int(case.name.rpartition(":")[2] or 0)
+
+
+def _vote(verdict: Verdict) -> str:
+    match verdict.kind:
+        case VerdictKind.MATCH:
+            return "agrees with the reference"
+        case VerdictKind.UNSUPPORTED:
+            return "does not run it"
+        case VerdictKind.KNOWN_DEVIATION:
+            return "is known to deviate"
+        case _:
+            return "differs otherwise"
+
+
+def _same(one: Verdict, other: Verdict) -> bool:
+    """Whether two backends fail in the same way: the same fields with the same values."""
+    return one.kind is other.kind and one.differences == other.differences and one.detail == other.detail
