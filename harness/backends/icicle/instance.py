@@ -149,7 +149,8 @@ class IcicleInstance(OptionalActions):
 
     def _exit(self, status: Any, until: int | None) -> Exit:
         vm, pc = self._vm, self._vm.pc
-        if status in (icicle.RunStatus.InstructionLimit, icicle.RunStatus.Breakpoint) and pc == until:
+        if pc == until:
+            # Whatever it found there, as it translates ahead: nothing at that address is to be executed.
             return Exit(kind=ExitKind.UNTIL)
         if status == icicle.RunStatus.InstructionLimit:
             return Exit(kind=ExitKind.BUDGET)
@@ -164,7 +165,9 @@ class IcicleInstance(OptionalActions):
         if code == _Code.Syscall:
             vm.pc = pc + 4
             return Exit(kind=ExitKind.SVC, immediate=value)
-        if code in (_Code.UnimplementedOp, _Code.InvalidInstruction):
+        if code == _Code.DivisionException:
+            return Exit(kind=ExitKind.TRAP)
+        if code in (_Code.UnimplementedOp, _Code.InvalidInstruction, _Code.InvalidOpSize, _Code.InvalidFloatSize):
             word = self._memory.word(pc)
             # It stops at BRK as at any operation that it leaves to its user.
             if word & BRK_MASK == BRK:
