@@ -65,27 +65,46 @@ def show(
 @app.command("coverage")
 def coverage(
     encodings: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--encodings", metavar="FILE", help="A table of A64 encodings, as JSON (reference/encoding/table.py)."
         ),
-    ],
+    ] = None,
     model: Annotated[str, typer.Option("--model", metavar="M", help="The CPU model whose rows count.")] = "apple-m2",
+    run: Annotated[
+        list[Path] | None,
+        typer.Option("--run", metavar="RUN", help="A run whose campaign over rows is shown; may be repeated."),
+    ] = None,
+    target: Annotated[int, typer.Option("--target", min=1, metavar="N", help="With --run: states a row needs.")] = 500,
     seed: Annotated[int, typer.Option("--seed", help="Which random words stand for a row.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Hold the specification against an external table of encodings: what is missing either way.
+    """Hold the specification against an external table of encodings, or show which engines judged its rows.
 
-    Exits with 1 unless every row that the CPU model has is there, and nothing that the table lacks.
+    With --encodings alone: what is missing either way. Exits with 1 unless every row that the CPU model has is there,
+    and nothing that the table lacks. With --run: what the random states of `assay64 run rows` had, and how many
+    independent lineages of engines judged each row; --encodings then says by whose rows they are counted.
     """
+    from assay64.harness.cli.spec_rows import judges_data, judges_text
     from assay64.reference import model as cpu_model
     from assay64.reference.encoding.table import EncodingTable
     from assay64.reference.engines.coverage import coverage as compare
 
+    if encodings is None and not run:
+        raise UsageError("coverage of what? Name a table with --encodings FILE, or a run with --run RUN")
     try:
-        cpu, table = cpu_model(model), EncodingTable.load(encodings)
+        cpu = cpu_model(model)
+        table = None if encodings is None else EncodingTable.load(encodings)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if run:
+        enabled = None if table is None else EncodingTable(row for row in table.rows if row.enabled_by(cpu.features))
+        if as_json:
+            print_json(judges_data(cpu, enabled, run, target))
+        else:
+            typer.echo(judges_text(cpu, enabled, run, target))
+        return
+    assert table is not None
     found = compare(table, cpu, seed)
     if as_json:
         print_json(_coverage_data(model, found))

@@ -99,7 +99,7 @@ def test_help_and_version(command):
         (["spec", "show", "ADSD"], 2, "did you mean"),
         (["spec", "show", "0x123456789"], 2, "32 bits"),
         (["spec", "list", "--group", "nothing"], 2, "no group's name contains"),
-        (["spec", "coverage"], 2, "Missing option '--encodings'"),
+        (["spec", "coverage"], 2, "--encodings FILE"),
         (["spec", "coverage", "--encodings", "/nowhere.json"], 2, "/nowhere.json is not a table of A64 encodings"),
         (["spec", "coverage", "--encodings", "/nowhere.json", "--model", "z80"], 2, "no CPU model is called 'z80'"),
     ],
