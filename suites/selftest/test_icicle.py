@@ -1,6 +1,4 @@
-"""The Icicle backend through its contract: exits, precise faults, fresh code, vector registers whole, memory copied both
-ways.
-"""
+"""The Icicle backend through its contract: exits, precise faults, fresh code, vector registers whole, memory that is copied."""
 
 from __future__ import annotations
 
