@@ -12,22 +12,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 
 import msgspec
+import numpy as np
 
 from assay64.harness.backends.contract import Unsupported
+from assay64.harness.cases.batches import Key, batch_key, batch_of, case_of, outcome_of
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Case, Run
+from assay64.harness.cases.layout import Batch
 from assay64.harness.cases.outcome import Permitted, Verdict, VerdictKind
 from assay64.harness.judge import deviations as known
+from assay64.harness.judge.batch import BatchReference, Expected, expected_of, matching
 from assay64.harness.judge.compare import Differences, compare_with_each
 from assay64.harness.judge.deviations import Deviation
 from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
 from assay64.harness.judge.instructions import only_word
-from assay64.harness.judge.pool import CASE_TIMEOUT_S, CHUNK, Worker
+from assay64.harness.judge.pool import CHUNK, BatchResult, Worker
+from assay64.harness.judge.process import CASE_TIMEOUT_S
 from assay64.harness.judge.shrink import BUDGET, same_failure, shrink
 
 Reference = Callable[[Case], tuple[Permitted, ...]]
+_Compared = tuple[Verdict, tuple[Differences, ...]]
+MATCH = Verdict(kind=VerdictKind.MATCH)
 REMEMBERED_CASES = 4096
+# Cases that are looked at together, and how many of them alike make a batch.
+MANY, FEW = 256, 4
 FAILURES = (VerdictKind.MISMATCH, VerdictKind.CRASH, VerdictKind.HANG)
 
 
@@ -100,15 +109,94 @@ class Judge:
 
     def judge_many(self, cases: Iterable[Case], backend: str) -> Iterator[tuple[Case, Verdict]]:
         """(case, verdict) in order, as they come. Raises UsageError or BackendUnavailable before the first."""
-        worker, remaining = self._worker(backend), iter(cases)
-        while chunk := tuple(itertools.islice(remaining, CHUNK)):
-            worker.send(chunk)
+        remaining, capabilities = iter(cases), self.capabilities(backend)
+        while chunk := tuple(itertools.islice(remaining, MANY)):
+            groups: dict[Key, list[int]] = {}
+            for index, case in enumerate(chunk):
+                key = batch_key(case, capabilities)
+                if key is not None:
+                    groups.setdefault(key, []).append(index)
+            found: dict[int, _Compared] = {}
+            self._compare_batches(
+                chunk, {key: group for key, group in groups.items() if len(group) >= FEW}, backend, found
+            )
+            self._compare_singly(chunk, [index for index in range(len(chunk)) if index not in found], backend, found)
+            for index, case in enumerate(chunk):
+                yield case, self._explained(case, *found[index], backend)
+
+    def judge_batches(
+        self, batches: Iterable[Batch], backend: str, reference: BatchReference | None = None
+    ) -> Iterator[tuple[Batch, dict[int, Verdict]]]:
+        """(batch, verdicts) in order: the verdicts by row of the cases that did not plainly match.
+
+        The final states and exits of a batch are good until the next is asked for. ``reference`` answers for whole
+        batches; without one the judge's own is asked case by case. Raises UsageError or BackendUnavailable before the
+        first, Unsupported when the backend runs no batches, or not in their environment.
+        """
+        capabilities = self.capabilities(backend)
+        for result in self._worker(backend).run_batches(batches):
+            batch = result.batch
+            expected = self._expected_batch(batch) if reference is None else reference(batch)
+            verdicts: dict[int, Verdict] = {}
+            for index, compared in self._compare_rows(result, expected, capabilities):
+                verdicts[index] = self._explained(case_of(batch, index), *compared, backend)
+            yield batch, verdicts
+
+    def _expected_batch(self, batch: Batch) -> Expected:
+        cases = [case_of(batch, index) for index in range(len(batch))]
+        return expected_of(batch, cases, [self.expected(case) for case in cases])
+
+    def _compare_batches(
+        self, chunk: Sequence[Case], groups: Mapping[Key, list[int]], backend: str, found: dict[int, _Compared]
+    ) -> None:
+        """Compare groups of cases as batches; what a backend refuses to run so is left out of ``found``."""
+        capabilities = self.capabilities(backend)
+        batches = (batch_of([chunk[index] for index in group], key) for key, group in groups.items())
+        try:
+            for group, result in zip(groups.values(), self._worker(backend).run_batches(batches), strict=True):
+                cases = [chunk[index] for index in group]
+                expected = expected_of(result.batch, cases, [self.expected(case) for case in cases])
+                found.update((index, (MATCH, ())) for index in group)
+                for row, compared in self._compare_rows(result, expected, capabilities, cases):
+                    found[group[row]] = compared
+        except Unsupported:
+            return
+
+    def _compare_singly(
+        self, chunk: Sequence[Case], indices: Sequence[int], backend: str, found: dict[int, _Compared]
+    ) -> None:
+        worker = self._worker(backend)
+        for start in range(0, len(indices), CHUNK):
+            part = indices[start : start + CHUNK]
+            cases = [chunk[index] for index in part]
+            worker.send(cases)
             # The backend executes while the reference computes.
-            expected = [self.expected(case) for case in chunk]
-            results = list(worker.collect(chunk))
-            for case, permitted, result in zip(chunk, expected, results, strict=True):
-                verdict, against = _verdict(case, permitted, result, worker.capabilities)
-                yield case, self._explained(case, verdict, against, backend)
+            expected = [self.expected(case) for case in cases]
+            results = list(worker.collect(cases))
+            for index, case, permitted, result in zip(part, cases, expected, results, strict=True):
+                found[index] = _verdict(case, permitted, result, worker.capabilities)
+
+    def _compare_rows(
+        self, result: BatchResult, expected: Expected, capabilities: Capabilities, cases: Sequence[Case] = ()
+    ) -> Iterator[tuple[int, _Compared]]:
+        """The rows of a batch that do not plainly match, compared case by case."""
+        batch = result.batch
+        plain = matching(batch, expected, capabilities)
+        plain[list(result.lost)] = False
+        for index in np.flatnonzero(~plain).tolist():
+            case = cases[index] if cases else case_of(batch, index)
+            permitted = expected.permitted.get(index)
+            if permitted is None and expected.decided[index]:
+                permitted = (Permitted(outcome=outcome_of(expected.answers, index)),)
+            yield (
+                index,
+                _verdict(
+                    case,
+                    self.expected(case) if permitted is None else permitted,
+                    result.lost.get(index) or _ran(batch, index),
+                    capabilities,
+                ),
+            )
 
     def raw(self, case: Case, backend: str) -> Verdict:
         """The verdict before known deviations are looked at."""
@@ -207,6 +295,13 @@ class Judge:
         return (with_budget(wrong), case.code[index]) if 0 <= index < len(case.code) and where % 4 == 0 else None
 
 
+def _ran(batch: Batch, index: int) -> Ran | Failed:
+    try:
+        return Ran(outcome_of(batch, index))
+    except ValueError as error:
+        return Failed(str(error))
+
+
 def _verdict(
     case: Case, permitted: tuple[Permitted, ...] | Verdict, result: Result, capabilities: Capabilities
 ) -> tuple[Verdict, tuple[Differences, ...]]:
@@ -217,7 +312,9 @@ def _verdict(
         case Crashed():
             return Verdict(kind=VerdictKind.CRASH, detail=str(result)), ()
         case Hung():
-            return Verdict(kind=VerdictKind.HANG, detail=str(result)), ()
+            budgets = [action.budget for action in case.actions if isinstance(action, Run)]
+            budget = f"; the budget was {budgets[0]} instructions" if budgets else ""
+            return Verdict(kind=VerdictKind.HANG, detail=f"{result}{budget}"), ()
         case Failed():
             return Verdict(kind=VerdictKind.ERROR, detail=result.reason), ()
         case Ran():

@@ -79,6 +79,8 @@ class Worker:
         self._process: ChildProcess | None = None
         self._capabilities: Capabilities | None = None
         self._unanswered = False
+        self._sent = deque[_Sent]()
+        self._ahead = deque[BatchResult | Unsupported]()
 
     def __enter__(self) -> Worker:
         return self
@@ -117,6 +119,9 @@ class Worker:
 
     def send(self, chunk: Sequence[Case]) -> None:
         """Hand ``chunk`` to the worker, which begins at once; ``collect`` has to follow."""
+        while self._sent:
+            # Somebody wants a case in between: the answers of the batches on their way are kept for later.
+            self._ahead.append(self._collected())
         if self._unanswered:
             # Answers that nobody waited for would be taken for those of these cases.
             self._discard()
@@ -156,17 +161,23 @@ class Worker:
         """
         if self._unanswered:
             self._discard()
-        remaining, sent = iter(batches), deque[_Sent]()
-        turns = itertools.cycle(range(SLOTS))
+        self._sent.clear()
+        self._ahead.clear()
+        remaining, turns = iter(batches), itertools.cycle(range(SLOTS))
         try:
             while True:
-                sent.extend(self._put(batch, next(turns)) for batch in itertools.islice(remaining, SLOTS - len(sent)))
-                if not sent:
+                free = SLOTS - len(self._sent) - len(self._ahead)
+                self._sent.extend(self._put(batch, next(turns)) for batch in itertools.islice(remaining, free))
+                if not self._sent and not self._ahead:
                     return
-                yield self._collect_batch(sent)
+                result = self._ahead.popleft() if self._ahead else self._collected()
+                if isinstance(result, Unsupported):
+                    raise result
+                yield result
         finally:
-            if sent:
+            if self._sent:
                 self._discard()
+            self._ahead.clear()
 
     def _put(self, batch: Batch, slot: int) -> _Sent:
         """Hand a batch to the worker."""
@@ -192,16 +203,18 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             process.write(sent.request)
 
-    def _collect_batch(self, sent: deque[_Sent]) -> BatchResult:
-        """The result of the first of ``sent``, which leaves the queue."""
-        first = sent.popleft()
+    def _collected(self) -> BatchResult | Unsupported:
+        """The result of the batch that was sent first, which leaves the queue."""
+        first = self._sent.popleft()
         try:
             self._take(first)
-            self._unanswered = bool(sent)
+            self._unanswered = bool(self._sent)
             return BatchResult(first.batch)
+        except Unsupported as lacking:
+            return lacking
         except Lost as lost:
             result = self._recovered(first, lost)
-            for waiting in sent:
+            for waiting in self._sent:
                 self._ask(waiting)
             return result
 
@@ -221,13 +234,16 @@ class Worker:
             changes = process.read_frame()
             if len(changes) != answer.n_changes * CHANGE_DTYPE.itemsize:
                 raise Lost(Failed(f"the worker answered {len(changes)} bytes for {answer.n_changes} changes"))
+            rows = np.frombuffer(changes, CHANGE_DTYPE).copy()
+            cases = rows["case"].astype(np.int64)
+            if len(rows) and (cases[-1] >= len(batch) or (np.diff(cases) < 0).any()):
+                raise Lost(Failed("the backend lists changes out of order, or of cases that the batch does not have"))
         except Lost as lost:
             lost.done = process.done()
             self._discard()
             raise
         batch.final, batch.exits = sent.arrays.final, sent.arrays.exits
-        batch.changes = np.frombuffer(changes, CHANGE_DTYPE).copy()
-        batch.n_changes, batch.done = answer.n_changes, len(batch)
+        batch.changes, batch.n_changes, batch.done = rows, answer.n_changes, len(batch)
 
     def _recovered(self, sent: _Sent, lost: Lost) -> BatchResult:
         """The batch that cost the process, in pieces around the cases at fault.
