@@ -1,4 +1,4 @@
-"""The Icicle backend through its contract: exits, precise faults, fresh code, vector registers whole, memory that is copied."""
+"""The Icicle backend through its contract: exits, precise faults, fresh code, whole vector registers, copied memory."""
 
 from __future__ import annotations
 
