@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Protocol
 
+from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import DATA_REGION, PAGE_SIZE, STACK_POINTER, Case
 from assay64.harness.cases.operand_classes import class_of, classes
 from assay64.harness.cases.operands import FIELDS, Operand, Shape, register, shape
@@ -31,18 +32,22 @@ _REACH = 64  # bytes before a page's end from which an access may cross it
 class ExpectingJudge(Protocol):
     """What is needed of ``judge.Judge`` beyond verdicts."""
 
+    def capabilities(self, backend: str) -> Capabilities: ...
+
     def expected(self, case: Case) -> tuple[Permitted, ...] | Verdict: ...
 
 
 def check_rows(rows: Iterable[Row], backend: BackendUnderTest, judge: ExpectingJudge, seed: int, count: int) -> None:
-    """Judge ``count`` random states of each row. Raises CheckFailed at the end, with the reports of the rows that
-    failed.
+    """Judge ``count`` random states of each row; one of a row whose features the backend lacks, to show that.
+
+    Raises CheckFailed at the end, with the reports of the rows that failed.
     """
-    reports = list[str]()
+    reports, features = list[str](), judge.capabilities(backend.name).features
     for row in rows:
-        counting = _Counting(row, judge)
+        counting, generator = _Counting(row, judge), RowGenerator(seed, row=row, features=features)
+        lacks = not set(generator.case(0).requires) <= features
         try:
-            backend.check_many(RowGenerator(seed, row=row).cases(count), observe=counting.observe)
+            backend.check_many(generator.cases(1 if lacks else count), observe=counting.observe)
         except CheckFailed as failed:
             reports.append(f"{row.name}:\n{failed}")
         finally:

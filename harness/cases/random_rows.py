@@ -45,7 +45,7 @@ def combination_of(fpcr: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class RowGenerator(Generator):
-    """Draws cases of ``row``."""
+    """Draws cases of ``row``. Without FEAT_FP16 among ``features`` no case has FPCR.FZ16."""
 
     row: Row
 
@@ -97,7 +97,8 @@ class RowGenerator(Generator):
     ) -> tuple[Environment, tuple[str, ...]]:
         """An environment with the features that ``words`` need, and those it has beyond ``cpu``."""
         needed = frozenset[str]().union(*map(features_of, words))
-        if of_word.reads_fpcr and number // _BLOCK % 2:
+        has_half = self.features is None or _HALF_PRECISION in self.features
+        if of_word.reads_fpcr and number // _BLOCK % 2 and has_half:
             needed |= {_HALF_PRECISION}
         added = tuple(sorted(needed - model(self.cpu).features))
         environment = Environment(model="+".join((self.cpu, *added)))
