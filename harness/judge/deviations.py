@@ -163,7 +163,7 @@ def _entry(path: Path, number: int, table: Any) -> Deviation:
 def for_backend(name: str) -> tuple[Deviation, ...]:
     """The known deviations of a built-in backend; none for others."""
     path = FOLDER / f"{name}.toml"
-    return load(path) if name.isidentifier() and path.is_file() else ()
+    return load(path) if name.replace("-", "_").isidentifier() and path.is_file() else ()
 
 
 def explain(

@@ -57,7 +57,7 @@ def run(machine: Machine, batch: Batch, progress: HostMemory) -> None:
     UsageError when the batch's code does not fit into the code region.
     """
     offset, width = batch.code_address - CODE_REGION[0], batch.code.shape[1]
-    # A row has room for the word behind the code, and whole pairs of registers are copied.
+    # Zero behind the code is UDF, which ends the case; whole pairs of registers are copied.
     row_words = (width + 1 + 3) // 4 * 4
     if batch.code_address % 4 or offset < 0 or offset + 4 * row_words > CODE_REGION[1]:
         raise UsageError(
@@ -128,7 +128,6 @@ class _Run:
         code = batch.code[start:end]
         self.declined = self._declined(code, present, batch.initial["tpidrro_el0"][start:end])
         rows[:, : batch.code.shape[1]] = np.where(present, np.where(SUPERVISOR_CALL.among(code), PLANTED, code), 0)
-        rows[np.arange(number), words] = PLANTED
         rows[list(self.declined), 0] = PLANTED
         initial = self.arena.initial[:number]
         initial[:] = batch.initial[start:end]
@@ -161,7 +160,7 @@ class _Run:
             final[name] = self.arena.final[name][:number]
         final["pstate"] &= np.uint64(self.machine.pstate_mask)
         limits = batch.code_address + 4 * batch.code_words[start:end].astype(np.uint64)
-        plain = (ends["signal"] == signal.SIGTRAP) & (final["pc"] == limits)
+        plain = final["pc"] == limits
         exits: npt.NDArray[Any] = np.zeros(number, EXIT_DTYPE)
         exits["kind"], exits["executed"] = EXIT_KINDS.index(ExitKind.UNTIL), EXECUTED_UNKNOWN
         for index, address in self.declined.items():

@@ -2,7 +2,8 @@
 
 A run ends where BRK stands for the word: at `until`, at breakpoints, and at every SVC, which would otherwise be a
 system call to the host's kernel. They stand in the memory that the harness shares with the guest, and only while it
-runs: a guest that reads one of these words meanwhile reads BRK.
+runs: a guest that reads one of these words meanwhile reads BRK. UDF, which follows a case's code as zero, ends a run
+as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay64.harness.backends.contract import Unsupported
-from assay64.harness.backends.runner.instructions import PLANTED, SUPERVISOR_CALL, Pattern
+from assay64.harness.backends.runner.instructions import PLANTED, SUPERVISOR_CALL, UDF, Pattern
 from assay64.harness.backends.runner.windows import Window, Windows
 from assay64.harness.cases.memory import HostMemory
 
@@ -87,7 +88,7 @@ class Code:
         }
         for address in addresses:
             window = self._windows.find(address)
-            if window is not None and "x" in window.permissions and address % 4 == 0:
+            if window is not None and "x" in window.permissions and not UDF.matches(self.word(address)):
                 offset = window.offset + address - window.address
                 wanted[id(window.memory), offset] = window.memory, offset
         stale = self._ranges(

@@ -139,6 +139,10 @@ class RunnerInstance(OptionalActions):
         state["pstate"] &= self.pstate_mask
         end = shared.single_end
         pc = int(state["pc"])
+        if pc == until:
+            return Exit(kind=ExitKind.UNTIL)
+        if pc in self._breakpoints:
+            return Exit(kind=ExitKind.BREAKPOINT)
         if int(end["signal"]) == signal.SIGUSR1:
             return Exit(kind=ExitKind.STOPPED if self._stop_requested else ExitKind.BUDGET)
         ending = Ending(
@@ -150,14 +154,7 @@ class RunnerInstance(OptionalActions):
             pstate=int(state["pstate"]),
             word=self._code.word(pc),
         )
-        planted = ending.signal == signal.SIGTRAP
-        if planted and pc == until:
-            return Exit(kind=ExitKind.UNTIL)
-        if planted and pc in self._breakpoints:
-            return Exit(kind=ExitKind.BREAKPOINT)
         found = exit_of(ending, self.windows)
-        if pc == until and found.kind in (ExitKind.INSTRUCTION_ABORT, ExitKind.PC_ALIGNMENT):
-            return Exit(kind=ExitKind.UNTIL)
         if found.kind is ExitKind.SVC:
             state["pc"] = pc + 4
         return found

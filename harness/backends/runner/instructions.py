@@ -28,7 +28,8 @@ class Pattern(NamedTuple):
         return (words & np.uint32(self.mask)) == self.value
 
 
-SUPERVISOR_CALL, BREAKPOINT = Pattern(IMMEDIATE_MASK, SVC), Pattern(IMMEDIATE_MASK, BRK)
+SUPERVISOR_CALL = Pattern(IMMEDIATE_MASK, SVC)
+UDF = Pattern(0xFFFF_0000, 0)
 READS_TPIDRRO = (Pattern(0xFFFF_FFE0, 0xD53B_D060),)
 # DC ZVA, MRS of DCZID_EL0
 USES_ZVA_SIZE = Pattern(0xFFFF_FFE0, 0xD50B_7420), Pattern(0xFFFF_FFE0, 0xD53B_00E0)
