@@ -48,6 +48,9 @@ class Arrays:
         self.code[:], self.code_words[:] = batch.code, batch.code_words
         # As rows of bytes, which numpy copies ten times faster than structured fields.
         _bytes(self.initial)[:] = _bytes(np.ascontiguousarray(batch.initial))
+        # A backend may leave fields that it has nothing to say about.
+        _bytes(self.final)[:] = 0
+        _bytes(self.exits)[:] = 0
 
 
 class Slot:

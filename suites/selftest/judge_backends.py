@@ -13,11 +13,12 @@ import sys
 import time
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from assay64.harness.backends.base import OptionalActions
 from assay64.harness.cases.capabilities import Capabilities
-from assay64.harness.cases.layout import pack_exit
+from assay64.harness.cases.layout import EXIT_KINDS, pack_exit
 from assay64.harness.cases.outcome import Access, Exit, ExitKind
 
 MODULE = "assay64.suites.selftest.judge_backends"
@@ -235,6 +236,61 @@ class BatchInstance(RogueInstance):
 
 class Batched(Tiny):
     instance = BatchInstance
+
+
+class VolumeInstance(RogueInstance):
+    """Runs batches of ``add x0, x1, x2`` as arrays, as fast as a JIT; CRASH and HANG are what they are elsewhere.
+
+    One sum in a thousand is wrong, so that there is something to find.
+    """
+
+    def run_batch(self, batch, progress):
+        stops = np.isin(batch.code[:, 0], (CRASH, HANG)).nonzero()[0]
+        end = int(stops[0]) if len(stops) else len(batch)
+        final = batch.final[:end]
+        final[:] = batch.initial[:end]
+        given = batch.initial["x"][:end]
+        final["x"][:, 0] = given[:, 1] + given[:, 2] + (given[:, 1] % 1000 == 7)
+        final["pc"] = batch.code_address + 4
+        batch.exits["kind"][:end] = EXIT_KINDS.index(ExitKind.UNTIL)
+        batch.done = progress.words()[0] = end
+        if end < len(batch):
+            self.other(int(batch.code[end, 0]))
+
+
+class Volume(Tiny):
+    instance = VolumeInstance
+
+    def capabilities(self):
+        return msgspec.structs.replace(super().capabilities(), batch=True)
+
+
+class GreedyInstance(TinyInstance):
+    """Takes memory at one word, and prints without end at another."""
+
+    def other(self, word):
+        if word == CRASH:
+            self.taken = [np.ones(64 << 20, np.uint8) for _ in range(1000) if time.sleep(0.01) is None]
+        if word == NOISE:
+            while True:
+                os.write(1, b"x" * 65536)
+        return super().other(word)
+
+
+class Greedy(Tiny):
+    instance = GreedyInstance
+
+
+class DisorderlyInstance(TinyInstance):
+    """Lists changes of a case that the batch does not have."""
+
+    def run_batch(self, batch, progress):
+        batch.changes[0] = (len(batch), 0, 0x2000_0000, 1)
+        batch.n_changes, batch.done = 1, len(batch)
+
+
+class Disorderly(Tiny):
+    instance = DisorderlyInstance
 
 
 class Absent(Tiny):
