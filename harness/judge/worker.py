@@ -8,6 +8,7 @@ anybody else. It executes what it is sent and judges nothing.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import resource
 import signal
@@ -24,7 +25,7 @@ from typing import BinaryIO, NoReturn
 import numpy as np
 
 from assay64.harness.backends import registry
-from assay64.harness.backends.contract import Backend, BatchInstance, Instance, Unsupported
+from assay64.harness.backends.contract import Backend, BackendDied, BatchInstance, Instance, Unsupported
 from assay64.harness.cases.case import DATA_REGION, Case, Environment
 from assay64.harness.cases.layout import CHANGE_DTYPE, Batch
 from assay64.harness.errors import UsageError
@@ -215,6 +216,8 @@ class _Child:
             return frames.Ran(self._executor.execute(case))
         except Unsupported as lacking:
             return frames.Lacks(str(lacking))
+        except BackendDied as died:
+            _die_likewise(died)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
             return frames.Failed(_one_line(error))
 
@@ -242,6 +245,8 @@ class _Child:
             return frames.message(frames.BatchDone(batch.n_changes)) + changes
         except Unsupported as lacking:
             return frames.message(frames.BatchRefused(str(lacking), failed=False))
+        except BackendDied as died:
+            _die_likewise(died)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
             self._forget(request.environment)
             return frames.message(frames.BatchRefused(_one_line(error), failed=True))
@@ -263,6 +268,16 @@ class _Child:
         instance = self._instances.pop(environment, None)
         if instance is not None:
             instance.close()
+
+
+def _die_likewise(died: BackendDied) -> NoReturn:
+    """The death of a backend's own process is this one's, too: the harness sees a crash, and starts another."""
+    sys.stderr.flush()
+    if died.status < 0:
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(-died.status, signal.SIG_DFL)
+        os.kill(os.getpid(), -died.status)
+    os._exit(abs(died.status))
 
 
 def _one_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,14 +33,13 @@ from assay64.harness.cases.memory import HostMemory, fill_bytes
 from assay64.harness.cases.outcome import Exit, ExitKind
 from assay64.harness.errors import UsageError
 
-START_S, INSTRUCTION_S = 0.02, 1e-6
 _CHUNK = min(arena.INITIAL_STATES[1] // STATE_DTYPE.itemsize, arena.CASE_ENDS[1] // arena.END_DTYPE.itemsize)
 _READ_WRITE, _MAP_SHARED_FIXED = 3, 0x11
 # Fields of a state that the guest can change; the rest of the record comes back as it was given.
 _RETURNED = ("x", "sp", "pc", "pstate", "v", "fpcr", "fpsr", "tpidr_el0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Machine:
     """What an instance lends to its batches. ``refused`` are the words that its environment cannot have here."""
 
@@ -49,6 +48,18 @@ class Machine:
     pstate_mask: int
     remaps_code: bool
     refused: Sequence[Pattern]
+    code: HostMemory = field(default_factory=lambda: HostMemory(CODE_REGION[1]))
+    data: HostMemory = field(default_factory=lambda: HostMemory(DATA_REGION[1]))
+
+    def map(self) -> None:
+        """Show the default regions where they belong, and the code a second time where it can be written."""
+        windows = (Window(*CODE_REGION, self.code, 0, "rx"), Window(*DATA_REGION, self.data, 0, "rw"))
+        if all(self.windows.find(window.address) == window for window in windows):
+            return
+        for window in windows:
+            self.windows.map(window)
+        descriptor = self.windows.descriptor(self.code)
+        self.runner.call(MMAP, BATCH_CODE, self.code.size, _READ_WRITE, _MAP_SHARED_FIXED, descriptor, 0)
 
 
 def run(machine: Machine, batch: Batch, progress: HostMemory) -> None:
@@ -75,13 +86,10 @@ class _Run:
         self.declined: dict[int, int] = {}
         self.row_words = row_words
         self.chunk = min(_CHUNK, arena.CODE_ROWS[1] // (4 * row_words))
-        code, data = HostMemory(CODE_REGION[1]), HostMemory(DATA_REGION[1])
-        windows = machine.windows
-        windows.map(Window(*CODE_REGION, code, 0, "rx"))
-        windows.map(Window(*DATA_REGION, data, 0, "rw"))
-        machine.runner.call(MMAP, BATCH_CODE, code.size, _READ_WRITE, _MAP_SHARED_FIXED, windows.descriptor(code), 0)
-        if batch.fill is not None:
-            data.bytes[:] = np.frombuffer(fill_bytes(batch.fill, data.size), np.uint8)
+        machine.map()
+        code, data = machine.code, machine.data
+        code.bytes[:] = 0
+        data.bytes[:] = 0 if batch.fill is None else np.frombuffer(fill_bytes(batch.fill, data.size), np.uint8)
         self.arena.pristine[: data.size] = data.bytes
         control = self.control
         control[arena.INITIAL], control[arena.FINAL] = map(arena.address, (arena.INITIAL_STATES, arena.FINAL_STATES))
@@ -90,7 +98,10 @@ class _Run:
         control[arena.CODE_WRITTEN], control[arena.CODE_RUN] = BATCH_CODE + offset, batch.code_address
         control[arena.DATA], control[arena.PRISTINE] = DATA_REGION[0], arena.address(arena.PRISTINE_DATA)
         control[arena.DATA_BYTES] = data.size
-        control[arena.RANGES_END] = arena.address(arena.RANGES)
+        # Rows are told one by one; here only the region as an earlier batch left it.
+        first = arena.RANGES[0] // 8
+        control[first : first + 2] = CODE_REGION[0], sum(CODE_REGION)
+        control[arena.RANGES_END] = arena.address(arena.RANGES) + 16
         control[arena.REMAP] = machine.remaps_code
         # Every word of the data may change in one case.
         self.last_change = arena.address(arena.CHANGES) + arena.CHANGES[1] - data.size // 8 * CHANGE_DTYPE.itemsize
@@ -103,11 +114,10 @@ class _Run:
                 start = batch.done
                 self._fill(start, min(start + self.chunk, len(batch)))
                 try:
-                    self.machine.runner.run_cases(
-                        START_S + batch.budget * INSTRUCTION_S, lambda start=start: self._count(start)
-                    )
+                    self.machine.runner.run_cases(batch.budget, lambda start=start: self._count(start))
                 finally:
                     self._count(start)
+                self.control[arena.RANGES_END] = arena.address(arena.RANGES)
                 self._take(start, batch.done)
                 collected.append(self._changes(start))
         finally:

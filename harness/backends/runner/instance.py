@@ -24,9 +24,6 @@ from assay64.reference import model
 # PSTATE bits that a signal frame sets and that Armv8.0 has at EL0, and those of features.
 _NZCV = 0xF << 28
 _PSTATE_BITS = {"FEAT_BTI": 3 << 10, "FEAT_SSBS": 1 << 12, "FEAT_DIT": 1 << 24}
-# What a run may use of the processor's time: a start, and a microsecond for each instruction of the budget, which no
-# emulator needs.
-START_S, INSTRUCTION_S = 0.02, 1e-6
 MAX_RANGES = arena.RANGES[1] // 16
 
 
@@ -43,6 +40,7 @@ class RunnerInstance(OptionalActions):
         self.pstate_mask = _NZCV | sum(bits for name, bits in _PSTATE_BITS.items() if name in features)
         self._state = new_state()
         self._breakpoints: set[int] = set()
+        self._batches: batches.Machine | None = None
         self._running = self._stop_requested = False
 
     def map(
@@ -110,7 +108,7 @@ class RunnerInstance(OptionalActions):
                 single + arena.SINGLE_END,
             )
             control[arena.CHANGE], control[arena.LAST_CHANGE] = 0, 0
-            self.runner.run_cases(START_S + budget * INSTRUCTION_S, self._stop_when_asked)
+            self.runner.run_cases(budget, self._stop_when_asked)
         finally:
             self._code.restore()
 
@@ -174,14 +172,15 @@ class RunnerInstance(OptionalActions):
         self._stop_requested = True
 
     def run_batch(self, batch: Batch, progress: HostMemory) -> None:
-        machine = batches.Machine(
-            runner=self.runner,
-            windows=self.windows,
-            pstate_mask=self.pstate_mask,
-            remaps_code=self.host.remaps_code,
-            refused=[pattern for patterns in self._refused.values() for pattern in patterns],
-        )
-        batches.run(machine, batch, progress)
+        if self._batches is None:
+            self._batches = batches.Machine(
+                runner=self.runner,
+                windows=self.windows,
+                pstate_mask=self.pstate_mask,
+                remaps_code=self.host.remaps_code,
+                refused=[pattern for patterns in self._refused.values() for pattern in patterns],
+            )
+        batches.run(self._batches, batch, progress)
 
     def close(self) -> None:
         self.runner.close()

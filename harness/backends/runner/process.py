@@ -30,6 +30,9 @@ _PR_SET_PDEATHSIG, _SIG_SETMASK, _SOL_SOCKET, _SCM_RIGHTS = 1, 2, 1, 1
 _SOCKET = 1  # the runner's descriptor
 _AT_NULL = 0
 POLL_S = 0.005
+# What a case may use of the processor's time: a start, and a microsecond for each instruction of its budget, which no
+# emulator needs.
+START_S, INSTRUCTION_S = 0.02, 1e-6
 END_TIMEOUT_S = 5.0
 
 
@@ -116,11 +119,11 @@ class Runner:
             raise OSError(f"the runner did not receive a file's descriptor: recvmsg returned {received:#x}")
         return descriptor
 
-    def run_cases(self, allowance_s: float, watch: Callable[[], object] = lambda: None) -> None:
-        """Run the cases that the control block describes. One that uses more than ``allowance_s`` of processor time is
-        stopped by SIGUSR1. ``watch`` is called now and then.
+    def run_cases(self, budget: int, watch: Callable[[], object]) -> None:
+        """Run the cases that the control block describes. One that uses more of the processor's time than ``budget``
+        instructions need is stopped by SIGUSR1. ``watch`` is called every few milliseconds.
         """
-        control = self.control
+        control, allowance_s = self.control, START_S + budget * INSTRUCTION_S
         control[arena.COMMAND], control[arena.STOP] = arena.RUN_CASES, arena.NOBODY
         seen, since = -1, 0.0
 

@@ -1,10 +1,10 @@
 """Generates the committed table of assembled statements: `python -m assay64.harness.cases.assembling.generate`.
 
-Statements come from statements.txt and from the suites: every string literal that is the first argument of a call of
-`case`, `asm` or `assemble` in suites/**/*.py, suites/selftest left out (its texts are wrong on purpose). Every
-installed assembler is asked; those that know a statement must agree. `--check` writes nothing and exits with 1 when the
-committed table is not what the sources give, as far as the assemblers here know the statements. Exit code 3 when there
-is no assembler beside Keystone, which knows too little.
+Statements come from statements.txt, from the source of the runner program (backends/runner) and from the suites: every
+string literal that is the first argument of a call of `case`, `asm` or `assemble` in suites/**/*.py, suites/selftest
+left out (its texts are wrong on purpose). Every installed assembler is asked; those that know a statement must agree.
+`--check` writes nothing and exits with 1 when the committed table is not what the sources give, as far as the
+assemblers here know the statements. Exit code 3 when there is no assembler beside Keystone, which knows too little.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from assay64.harness.cases.assembling.statements import parse
 from assay64.harness.errors import UsageError
 
 SEED = Path(__file__).parent / "statements.txt"
+RUNNER = Path(__file__).parents[2] / "backends" / "runner" / "runner.s"
 SUITES = Path(__file__).parents[3] / "suites"
 CALLS = frozenset({"case", "asm", "assemble"})
 
@@ -39,7 +40,8 @@ class Findings:
 
 def texts(suites: Path) -> Iterator[tuple[str, str]]:
     """Where each text stands, and the text."""
-    yield SEED.name, SEED.read_text()
+    for source in (SEED, RUNNER):
+        yield source.name, source.read_text()
     for path in sorted(suites.rglob("*.py")):
         parts = path.relative_to(suites).parts
         if parts[0] == "selftest" or "_generated" in parts:
