@@ -37,6 +37,8 @@ class AddressSpace:
     reservations: dict[int, tuple[int, int, int]] = field(default_factory=dict[int, tuple[int, int, int]])
     # Bytes whose value is UNKNOWN, by location.
     unknown: set[Location] = field(default_factory=set[Location])
+    # Counts the changes of what is mapped and how.
+    version: int = 0
     _numbers: dict[int, int] = field(default_factory=dict[int, int])
     _kept: list[memoryview] = field(default_factory=list[memoryview])
 
@@ -60,6 +62,7 @@ class AddressSpace:
             raise ValueError(f"map {address:#x}, {size:#x}: whole pages of {PAGE_SIZE:#x} bytes")
         if offset < 0 or offset + size > len(buffer):
             raise ValueError(f"map {address:#x}: the buffer has {len(buffer):#x} bytes")
+        self.version += 1
         number = self._numbers.setdefault(id(buffer) if identity is None else identity, len(self._numbers))
         self._kept.append(buffer)
         for start in range(0, size, PAGE_SIZE):
@@ -76,6 +79,7 @@ class AddressSpace:
 
     def protect(self, address: int, size: int, permissions: str) -> None:
         """Change the permissions of mapped pages; pages that are not mapped stay so."""
+        self.version += 1
         for number in range(address >> PAGE_BITS, address + size >> PAGE_BITS):
             if (old := self.pages.get(number)) is not None:
                 self.pages[number] = Page(
@@ -90,6 +94,7 @@ class AddressSpace:
                 )
 
     def unmap(self, address: int, size: int) -> None:
+        self.version += 1
         for number in range(address >> PAGE_BITS, address + size >> PAGE_BITS):
             self.pages.pop(number, None)
 

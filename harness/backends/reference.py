@@ -79,7 +79,7 @@ class ReferenceInstance(OptionalActions):
             dc_zva_size=environment.dc_zva_size,
             cache_line_size=environment.cache_line_size,
         )
-        self.machine = Machine(cpu, elements=vcpus, controls=controls, chooser=chooser)
+        self.machine = Machine(cpu, elements=vcpus, engine="golden", controls=controls, chooser=chooser)
         self._kept: list[HostMemory] = []
 
     def use(self, chooser: Chooser) -> None:

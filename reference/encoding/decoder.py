@@ -90,7 +90,8 @@ def _order(cubes: Cubes, parents: Mapping[int, frozenset[int]]) -> list[list[int
     return [list(cube) for owner in owners for cube in cubes if cube[2] == owner]
 
 
-def _tree() -> Tree:
+def encoding_tree() -> Tree:
+    """The tree over all definitions, from the cache of the user when it is there."""
     table = definitions()
     index = {definition.name: number for number, definition in enumerate(table)}
     cubes = [(cube.mask, cube.value, number) for number, d in enumerate(table) for cube in d.cubes()]
@@ -117,7 +118,7 @@ def _tree() -> Tree:
 
 @cache
 def _root() -> tuple[Tree, tuple[Definition, ...]]:
-    return _tree(), definitions()
+    return encoding_tree(), definitions()
 
 
 @lru_cache(maxsize=1 << 16)

@@ -99,6 +99,14 @@ class _Reservation:
     size: int
 
 
+@dataclass(frozen=True)
+class MonitoredAccess:
+    """The address and size in bytes of the load-exclusive that an element's monitors hold."""
+
+    address: int
+    size: int
+
+
 @dataclass(kw_only=True)
 class MemoryAccesses:
     """The part of a processing element that reaches memory. ``number`` tells the elements of one machine apart."""
@@ -133,11 +141,7 @@ class MemoryAccesses:
         self._check(where, size, accdesc)
         value = int.from_bytes(self.space.read(where, size), "little")
         if accdesc.exclusive:
-            self.reservation = _Reservation(self.space.location(where), where, size)
-            self.monitor_unknown = False
-            number, offset = self.reservation.location
-            granule = self.controls.exclusives_granule
-            self.space.reservations[self.number] = (number, offset // granule, (offset + size - 1) // granule)
+            self.set_monitor(MonitoredAccess(where, size))
         unknown = self._unknown_bytes(where, size)
         return Unknown(8 * size, value, unknown) if unknown else Constant(8 * size, value)
 
@@ -271,6 +275,23 @@ class MemoryAccesses:
         self.reservation = None
         self.monitor_unknown = False
         self.space.reservations.pop(self.number, None)
+
+    def monitor(self) -> MonitoredAccess | None:
+        """What the local and the global monitor hold for this element, if they agree."""
+        held = self.reservation
+        if held is None or self.number not in self.space.reservations:
+            return None
+        return MonitoredAccess(held.address, held.size)
+
+    def set_monitor(self, held: MonitoredAccess | None) -> None:
+        """Mark an access in the monitors, or clear them."""
+        self.clear_exclusive()
+        if held is None:
+            return
+        location = self.space.location(held.address)
+        self.reservation = _Reservation(location, held.address, held.size)
+        (number, offset), granule = location, self.controls.exclusives_granule
+        self.space.reservations[self.number] = (number, offset // granule, (offset + held.size - 1) // granule)
 
     def prefetch(self, address: Bits, operation: Bits) -> None:
         pass  # a hint: it may be ignored, and it never faults

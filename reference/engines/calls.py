@@ -5,6 +5,7 @@ share one FPMulAdd.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,7 +15,6 @@ from assay64.reference.engines.graph import (
     Interner,
     Node,
     Stage,
-    flatten,
     rebuild,
     rebuilt,
     recording,
@@ -108,7 +108,8 @@ def _function_graph(
     with contextlib.suppress(_NotStraight), recording(recorder), executing(pe, keeps_calls=True):
         given = parameter(arguments), {name: parameter(argument) for name, argument in named.items()}
         result = function(*given[0], **given[1])
-        widths = "_".join(str(component.width) for component in (*parameters, *flatten(result)))
-        graph = FunctionGraph(f"{function.__name__}_{widths}", tuple(parameters), result)
+        # The name tells apart what other arguments, which are no nodes, make of a function.
+        digest = hashlib.sha256(repr((_signature(arguments), _signature(tuple(named.items())))).encode()).hexdigest()
+        graph = FunctionGraph(f"{function.__name__}_{digest[:8]}", tuple(parameters), result)
         return graph if graph.size() >= _SMALL else None
     return None

@@ -7,7 +7,7 @@ model) and what only at execution is told apart by their stage.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Container, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -153,9 +153,9 @@ def rebuilt(structure: Any, parts: tuple[Any, ...]) -> Any:
     return type(structure)(*parts) if hasattr(structure, "_fields") else parts
 
 
-def reachable(roots: tuple[Any, ...], known: Collection[Node] = ()) -> Iterator[Node]:
+def reachable(roots: tuple[Any, ...], known: Container[Node] = ()) -> Iterator[Node]:
     """Every node that the roots are made of, each once, operands before their users; nothing behind ``known``."""
-    seen = set[Node](known)
+    seen = set[Node]()
     todo: list[tuple[Any, bool]] = [(root, False) for root in reversed(roots)]
     while todo:
         node, visited = todo.pop()
@@ -163,7 +163,7 @@ def reachable(roots: tuple[Any, ...], known: Collection[Node] = ()) -> Iterator[
             continue
         if visited:
             yield node
-        elif node not in seen:
+        elif node not in seen and node not in known:
             seen.add(node)
             todo.append((node, True))
             todo += [(operand, False) for operand in reversed(node.operands)]

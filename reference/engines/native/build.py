@@ -1,0 +1,234 @@
+"""Compiling the engine once for each user, and loading it.
+
+The objects are cached by the hash of what they were made of: the specification, the engine, LLVM, the host's CPU. An entry
+that is damaged or foreign is made again. LLVM runs in child processes, because a fatal error of LLVM ends its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import msgspec
+
+from assay64.reference.cache import cache_folder, read_cached, write_cached
+
+_REFERENCE = Path(__file__).parents[2]
+# What the code is made of. How it is built, loaded and driven does not change it.
+_SOURCES = (
+    "bits",
+    "encoding",
+    "pseudocode",
+    "spec",
+    "engines/graph.py",
+    "engines/calls.py",
+    "engines/tracing.py",
+    "engines/native",
+)
+_DRIVERS = ("build.py", "compile.py", "engine.py", "batch.py")
+
+
+_OPTIONS = "O2 pic"
+
+
+class BuildError(Exception):
+    """The engine could not be compiled: one line says what LLVM said."""
+
+
+class Image(msgspec.Struct, frozen=True):
+    """The compiled engine. ``report``: for each definition its paths, its variants and the size of their code in
+    characters of LLVM IR.
+    """
+
+    features: list[str]
+    choices: list[str]
+    objects: list[bytes]
+    report: list[tuple[str, int, int, int]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Library:
+    """The compiled engine in this process."""
+
+    image: Image
+    engine: Any  # keeps the code alive
+
+    def function(self, name: str, returns: Any, *parameters: Any) -> Any:
+        return ctypes.CFUNCTYPE(returns, *parameters)(self.engine.get_function_address(name))
+
+    def address(self, name: str) -> int:
+        return self.engine.get_function_address(name)
+
+
+@cache
+def source_hash() -> str:
+    """What the compiled engine depends on, as a hash: the specification, the engine, LLVM and this CPU."""
+    digest = hashlib.sha256()
+    for source in _SOURCES:
+        root = _REFERENCE / source
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            if path.suffix in (".py", ".toml") and path.name not in _DRIVERS:
+                digest.update(str(path.relative_to(_REFERENCE)).encode())
+                digest.update(path.read_bytes())
+    digest.update(_compiler().encode())
+    return digest.hexdigest()
+
+
+def _compiler() -> str:
+    """LLVM, and the CPU that it compiles for."""
+    features = llvm.get_host_cpu_features().flatten()
+    return repr((llvmlite.__version__, llvm.llvm_version_info, llvm.get_host_cpu_name(), features, _OPTIONS))
+
+
+@cache
+def library() -> Library:
+    """The engine, compiled now if this user has none that fits. BuildError when it cannot be."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    image = _image()
+    module = llvm.parse_assembly("")
+    module.triple = llvm.get_default_triple()
+    engine = llvm.create_mcjit_compiler(module, _machine(2))
+    for data in image.objects:
+        engine.add_object_file(llvm.ObjectFileRef.from_data(data))
+    engine.finalize_object()
+    return Library(image, engine)
+
+
+def _machine(level: int) -> Any:
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=level,
+        reloc="pic",
+        codemodel="default",
+    )
+
+
+def compile_module(text: str, level: int) -> bytes:
+    """The object of a module, in this process."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module, machine = llvm.parse_assembly(text), _machine(2)
+    module.triple, module.data_layout = llvm.get_default_triple(), str(machine.target_data)
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level))
+    builder.getModulePassManager().run(module, builder)
+    return machine.emit_object(module)
+
+
+# --- the cache
+
+
+def _image() -> Image:
+    name = f"native-{source_hash()[:20]}.bin"
+    if (found := _cached(name)) is not None:
+        return found
+    with _lock(name):  # another process may be making it
+        if (found := _cached(name)) is not None:
+            return found
+        image = _build()
+        data = msgspec.msgpack.encode(image)
+        write_cached(name, hashlib.sha256(data).digest() + data)
+        return image
+
+
+def _cached(name: str) -> Image | None:
+    data = read_cached(name)
+    if data is None or hashlib.sha256(data[32:]).digest() != data[:32]:
+        return None
+    try:
+        return msgspec.msgpack.decode(data[32:], type=Image)
+    except msgspec.DecodeError:
+        return None
+
+
+@contextlib.contextmanager
+def _lock(name: str) -> Generator[None]:
+    """One process at a time; without a folder to write to, everybody makes their own."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            cache_folder().mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((cache_folder() / f"{name}.lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# --- compiling
+
+
+def _build() -> Image:
+    import time
+
+    from assay64.reference.engines.native.program import modules, program
+
+    started = time.monotonic()
+    with _progress() as show:
+        made = program(lambda done, total: show("tracing", done, total))
+        texts = list(modules(made))
+        objects: list[bytes] = [b""] * len(texts)
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            # The decoders run once for a word: they need no more than to be small.
+            jobs = {
+                pool.submit(_compile, text, 1 if "define  void @decode_" in text else 2): n
+                for n, text in enumerate(texts)
+            }
+            for done, job in enumerate(as_completed(jobs), 1):
+                objects[jobs[job]] = job.result()
+                show("compiling", done, len(texts))
+    settings = made.settings
+    return Image(list(settings.features), list(settings.choices), objects, made.report, time.monotonic() - started)
+
+
+def _compile(text: str, level: int) -> bytes:
+    """The object of a module, from the cache if only other modules have changed."""
+    name = f"object-{hashlib.sha256(repr((text, level, _compiler())).encode()).hexdigest()[:20]}.o"
+    if (data := read_cached(name)) is not None and hashlib.sha256(data[32:]).digest() == data[:32]:
+        return data[32:]
+    made = _compiled(text, level)
+    write_cached(name, hashlib.sha256(made).digest() + made)
+    return made
+
+
+def _compiled(text: str, level: int) -> bytes:
+    command = [sys.executable, "-m", "assay64.reference.engines.native.compile", str(level)]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
+    if done.returncode:
+        message = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
+        raise BuildError(f"LLVM could not compile the native engine: {message[-1]}")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def _progress() -> Generator[Any]:
+    """Shows how far the build is, where somebody looks on."""
+    if not sys.stderr.isatty():
+        print("assay64: compiling the native engine, once for this user and version ...", file=sys.stderr, flush=True)
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(f"native engine: {what}", total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield show

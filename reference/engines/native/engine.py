@@ -1,0 +1,430 @@
+"""The native processing element: registers in the compiled engine's memory, and golden beside it for what is rare."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay64.reference.bits import Constant, bits
+from assay64.reference.engines.accesses import MonitoredAccess
+from assay64.reference.engines.golden import GoldenPE
+from assay64.reference.engines.native import layout
+from assay64.reference.engines.native.build import library
+from assay64.reference.engines.native.layout import CONTEXT, PAGES, REGION, SPACE
+from assay64.reference.memory import PAGE_BITS, PAGE_SIZE, AddressSpace
+from assay64.reference.pseudocode.exceptions import (
+    DataAbort,
+    FaultKind,
+    SoftwareBreakpoint,
+    SupervisorCall,
+    Undefined,
+)
+from assay64.reference.pseudocode.processor import REGISTERS
+from assay64.reference.pseudocode.unpredictable import PERMITTED
+
+_MASK64 = (1 << 64) - 1
+_FAULTS = {
+    layout.FAULT_TRANSLATION: FaultKind.TRANSLATION,
+    layout.FAULT_PERMISSION: FaultKind.PERMISSION,
+    layout.FAULT_ALIGNMENT: FaultKind.ALIGNMENT,
+}
+_DIRTY_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the engine did since it was made. Misses are of the software TLB, the jump cache and the tables of code;
+    ``decoded`` counts instructions translated, ``golden`` those that golden executed, ``invalidated`` stores to code,
+    ``bytes`` the memory of all tables.
+    """
+
+    instructions: int
+    read_misses: int
+    write_misses: int
+    fetch_misses: int
+    jump_misses: int
+    decoded: int
+    golden: int
+    invalidated: int
+    bytes: int
+
+
+class Block:
+    """Zeroed memory of our own, aligned to pages, that the generated code and Python share."""
+
+    def __init__(self, size: int) -> None:
+        self._map = mmap.mmap(-1, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+        self.bytes = np.frombuffer(self._map, np.uint8)
+        self.address = int(self.bytes.ctypes.data)
+
+    def view(self, offset: int, kind: Any, count: int = 1) -> np.ndarray[Any, Any]:
+        """``count`` values of a numpy type at ``offset``."""
+        return self.bytes[offset : offset + np.dtype(kind).itemsize * count].view(kind)
+
+
+class NativeSpace:
+    """Guest memory as the generated code sees it: the regions of an AddressSpace, made anew when it has changed."""
+
+    def __init__(self, space: AddressSpace) -> None:
+        self.space = space
+        self.block = Block(SPACE.size)
+        self.elements: list[NativePE] = []
+        self._version = -1
+        self._regions, self._elements = Block(REGION.size), Block(8)
+        self._dirty = Block(16 * _DIRTY_LIMIT)
+        self.block.view(SPACE["dirty"], np.uint64)[0] = self._dirty.address
+        self.block.view(SPACE["dirty_limit"], np.uint64)[0] = _DIRTY_LIMIT
+
+    def add(self, element: NativePE) -> None:
+        self.elements.append(element)
+        self._elements = Block(8 * len(self.elements))
+        self._elements.view(0, np.uint64, len(self.elements))[:] = [e.context.address for e in self.elements]
+        self.block.view(SPACE["elements"], np.uint64)[0] = self._elements.address
+        self.block.view(SPACE["element_count"], np.uint64)[0] = len(self.elements)
+
+    def update(self) -> None:
+        """Take over a change of the address space."""
+        if self._version == self.space.version:
+            return
+        self._version = self.space.version
+        regions = list(self._coalesced())
+        self._regions = Block(REGION.size * max(len(regions), 1))
+        table = self._regions.view(0, np.uint64, REGION.size // 8 * len(regions)).reshape(-1, REGION.size // 8)
+        for row, region in zip(table, regions, strict=True):
+            row[: len(region)] = region
+        self.block.view(SPACE["regions"], np.uint64)[0] = self._regions.address
+        self.block.view(SPACE["region_count"], np.uint64)[0] = len(regions)
+        for element in self.elements:
+            element.flush()
+
+    def _coalesced(self) -> Iterable[tuple[int, int, int, int]]:
+        """(start, end, host address, flags) of each run of pages that lie together in the guest and the host."""
+        addresses: dict[int, int] = {}
+        current: tuple[int, int, int, int] | None = None
+        for number, page in sorted(self.space.pages.items()):
+            base = addresses.get(id(page.buffer))
+            if base is None:
+                base = addresses[id(page.buffer)] = ctypes.addressof(ctypes.c_char.from_buffer(page.buffer))
+            host, start = base + page.offset, number << PAGE_BITS
+            if host % PAGE_SIZE:
+                raise ValueError(f"the native engine maps buffers that are aligned to pages: {host:#x} is not")
+            flags = (
+                page.read * layout.READ
+                | page.write * layout.WRITE
+                | page.execute * layout.EXECUTE
+                | page.device * layout.DEVICE
+                | page.guarded * layout.GUARDED
+            )
+            if current and current[1] == start and current[3] == flags and current[2] + start - current[0] == host:
+                current = (current[0], start + PAGE_SIZE & _MASK64, current[2], flags)
+                continue
+            if current:
+                yield current
+            current = start, start + PAGE_SIZE & _MASK64, host, flags
+        if current:
+            yield current
+
+
+class NativePE:
+    """One processing element of the native engine, beside the golden one that executes what is rare for it.
+
+    ``code_pages`` bounds the memory: pages of code that are kept decoded; when they are full all are forgotten.
+    """
+
+    def __init__(self, golden: GoldenPE, space: NativeSpace, code_pages: int) -> None:
+        self.golden, self._space = golden, space
+        self._library = library()
+        self.context = Block(CONTEXT.size)
+        self._pages = Block(PAGES.size)
+        self._page_tables = [Block(8 * code_pages), Block(8 * code_pages), Block(4096 * code_pages)]
+        self._records = Block(layout.RECORD_SIZE * layout.RECORDS_PER_PAGE * code_pages)
+        self._breakpoints = Block(8)
+        self._breakpoint_set = frozenset[int]()
+        for name, block in zip(("host", "address", "words"), self._page_tables, strict=True):
+            self._pages.view(PAGES[name], np.uint64)[0] = block.address
+        self._pages.view(PAGES["records"], np.uint64)[0] = self._records.address
+        self._pages.view(PAGES["limit"], np.uint64)[0] = code_pages
+        self._set("space", space.block.address)
+        self._set("pages", self._pages.address)
+        self._functions = {
+            name: self._library.function(name, returns, ctypes.c_void_p)
+            for name, returns in (("run", None), ("step", ctypes.c_bool), ("synchronise", None), ("flush", None))
+        }
+        self._remaining, self._exit, self._pc = (
+            self.context.view(CONTEXT["remaining"], np.uint64),
+            self.context.view(CONTEXT["exit"], np.uint32),
+            self.context.view(CONTEXT["PC"], np.uint64),
+        )
+        self._configured: Any = None
+        space.add(self)
+        self.flush()
+        self.configure()
+
+    # --- the context
+
+    def _field(self, name: str) -> np.ndarray[Any, Any]:
+        kind = {"i8": np.uint8, "i32": np.uint32}.get(CONTEXT.kinds[name], np.uint64)
+        return self.context.view(CONTEXT[name], kind)
+
+    def _set(self, name: str, value: int) -> None:
+        self._field(name)[0] = value
+
+    def _get(self, name: str) -> int:
+        return int(self._field(name)[0])
+
+    def read(self, register: str, index: int = 0) -> int:
+        """A register by its name in REGISTERS, X or XSP."""
+        if register in ("X", "XSP") or (register == "R" and index < 31):
+            if index == 31:
+                return 0 if register == "X" else self._get("sp")
+            return int(self.context.view(CONTEXT["R"] + 8 * index, np.uint64)[0])
+        if self._is_current_stack_pointer(register):
+            return self._get("sp")
+        if REGISTERS[register].width == 128:
+            low, high = self.context.view(CONTEXT[register] + 16 * index, np.uint64, 2)
+            return int(low) | int(high) << 64
+        return self._get(register) if register in CONTEXT.offsets else int(self.golden.registers[register][index])
+
+    def write(self, register: str, index: int, value: int) -> None:
+        if register in ("X", "XSP", "R"):
+            if index < 31:
+                self.context.view(CONTEXT["R"] + 8 * index, np.uint64)[0] = value
+            elif register == "XSP":
+                self._set("sp", value)
+        elif self._is_current_stack_pointer(register):
+            self._set("sp", value)
+        elif REGISTERS[register].width == 128:
+            self.context.view(CONTEXT[register] + 16 * index, np.uint64, 2)[:] = value & _MASK64, value >> 64
+        elif register in CONTEXT.offsets:
+            if register in ("PSTATE.EL", "PSTATE.SP"):
+                self._switch_stack_pointer(register, value)
+            self._set(register, value)
+            self.configure()
+        else:
+            self.golden.registers[register][index] = bits(REGISTERS[register].width, value)
+
+    def _stack_pointer(self) -> str:
+        return "SP_EL1" if self._get("PSTATE.EL") and self._get("PSTATE.SP") else "SP_EL0"
+
+    def _is_current_stack_pointer(self, register: str) -> bool:
+        return register in ("SP_EL0", "SP_EL1") and register == self._stack_pointer()
+
+    def _switch_stack_pointer(self, register: str, value: int) -> None:
+        """The context holds one stack pointer, golden the other."""
+        self.golden.registers[self._stack_pointer()][0] = bits(64, self._get("sp"))
+        self._set(register, value)
+        self._set("sp", int(self.golden.registers[self._stack_pointer()][0]))
+
+    # --- configuration
+
+    def configure(self) -> None:
+        """Take over the model, the controls and the exception level. What was decoded under others is forgotten."""
+        golden, controls = self.golden, self.golden.controls
+        level = self._get("PSTATE.EL")
+        key = (
+            golden.model,
+            level,
+            controls.SCTLR_EL1,
+            controls.CPACR_EL1,
+            controls.top_byte_ignore,
+            controls.address_bits,
+            controls.dc_zva_size,
+            controls.exclusives_granule,
+        )
+        if key == self._configured:
+            return
+        self._configured = key
+        image = self._library.image
+        features = golden.model.features
+        mask = sum(1 << number for number, name in enumerate(image.features) if name in features)
+        self.context.bytes[CONTEXT["features"] : CONTEXT["features"] + 64] = np.frombuffer(
+            mask.to_bytes(64, "little"), np.uint8
+        )
+        for number, name in enumerate(image.choices):
+            constraints = PERMITTED[name]
+            wanted = golden.model.choices.get(name)
+            chosen = next((n for n, constraint in enumerate(constraints) if constraint.name == wanted), 0)
+            self.context.bytes[CONTEXT["choices"] + number] = chosen
+        sctlr = controls.SCTLR_EL1
+        self._set("SCTLR_EL1", sctlr)
+        self._set("TCR_EL1", int(golden.control_register("TCR_EL1")))
+        self._set("sp_check", 15 if sctlr >> (3 if level else 4) & 1 else 0)
+        self._set("strict", sctlr >> 1 & 1)
+        self._set("naa", sctlr >> 6 & 1)
+        self._set("lse2", "FEAT_LSE2" in features)
+        self._set("has_bti", 3 if "FEAT_BTI" in features else 0)
+        self._set("top_byte_ignore", controls.top_byte_ignore)
+        fpen = controls.CPACR_EL1 >> 20 & 3
+        self._set("fp_disabled", fpen != 3 and (fpen != 1 or not level))
+        self._set("granule", controls.exclusives_granule)
+        self._set("zva_size", controls.dc_zva_size)
+        self.flush()
+
+    def flush(self) -> None:
+        """Forget decoded code and translated addresses."""
+        self._functions["flush"](self.context.address)
+
+    def set_breakpoints(self, addresses: frozenset[int]) -> None:
+        if addresses == self._breakpoint_set:
+            return
+        self._breakpoint_set = addresses
+        self._breakpoints = Block(max(8 * len(addresses), 8))
+        self._breakpoints.view(0, np.uint64, len(addresses))[:] = sorted(addresses)
+        self._set("breakpoints", self._breakpoints.address)
+        self._set("breakpoint_count", len(addresses))
+        self.flush()
+
+    # --- execution
+
+    @property
+    def executed(self) -> int:
+        return self._get("executed")
+
+    def run(self, budget: int, breakpoints: frozenset[int]) -> str:
+        """Run until a breakpoint, for ``budget`` instructions, or until ``stop``: which of them ended it.
+
+        Raises an ArchitecturalException with the PC at Arm's preferred return address.
+        """
+        self._prepare()
+        self.set_breakpoints(breakpoints)
+        self._remaining[0] = min(budget, _MASK64)
+        while True:
+            if self._get("PSTATE.IL"):
+                self._set("exit", layout.EXIT_GOLDEN)
+            else:
+                self._functions["run"](self.context.address)
+            match self._exit[0]:
+                case layout.EXIT_BUDGET:
+                    return "budget"
+                case layout.EXIT_BREAKPOINT:
+                    return "breakpoint"
+                case layout.EXIT_STOPPED:
+                    self._set("stop", 0)
+                    return "stopped"
+                case _:
+                    self._leave()
+            self._remaining[0] -= np.uint64(1)
+
+    def step(self) -> None:
+        """Execute one instruction, breakpoint or not."""
+        self._prepare()
+        self.set_breakpoints(frozenset())
+        self._remaining[0] = 1
+        if self._get("PSTATE.IL"):
+            self._set("exit", layout.EXIT_GOLDEN)
+        else:
+            self._functions["run"](self.context.address)
+        if self._exit[0] != layout.EXIT_BUDGET:
+            self._leave()
+        elif self._get("btype_next"):
+            self._move_btype()
+
+    def _prepare(self) -> None:
+        self._space.update()
+        self._functions["synchronise"](self.context.address)
+
+    def _move_btype(self) -> None:
+        self._set("PSTATE.BTYPE", self._get("btype_next"))
+        self._set("btype_next", 0)
+
+    def _leave(self) -> None:
+        """Raise what the exit says; or let golden execute the instruction."""
+        match self._exit[0]:
+            case layout.EXIT_UNDEFINED:
+                raise Undefined
+            case layout.EXIT_SVC:
+                raise SupervisorCall(bits(16, self._get("immediate")))
+            case layout.EXIT_BRK:
+                raise SoftwareBreakpoint(bits(16, self._get("immediate")))
+            case layout.EXIT_DATA_ABORT:
+                fault = _FAULTS[self._get("fault")]
+                raise DataAbort(bits(64, self._get("address")), fault, bool(self._get("access")))
+            case _:
+                self._golden_step()
+
+    def request_stop(self) -> None:
+        """From another thread: make a run return."""
+        self._set("stop", 1)
+
+    # --- golden
+
+    def _golden_step(self) -> None:
+        self._set("golden", self._get("golden") + 1)
+        self._set("open", 1)
+        for element in self._space.elements:
+            element._lend_monitor()
+        self.lend()
+        try:
+            self.golden.step()
+        finally:
+            self.take()
+            for element in self._space.elements:
+                element._take_monitor()
+                element._functions["synchronise"](element.context.address)
+
+    def lend(self) -> None:
+        """Give golden the registers."""
+        registers = self.golden.registers
+        registers["R"] = [Constant(64, value) for value in self.context.view(CONTEXT["R"], np.uint64, 31).tolist()]
+        for name in ("V", "APKey"):
+            count = REGISTERS[name].count
+            pairs = self.context.view(CONTEXT[name], np.uint64, 2 * count).reshape(-1, 2).tolist()
+            registers[name] = [Constant(128, low | high << 64) for low, high in pairs]
+        for name in _SINGLE:
+            registers[name] = [Constant(REGISTERS[name].width, self._get(name))]
+        registers[self._stack_pointer()] = [Constant(64, self._get("sp"))]
+        self.golden.executed = self.executed
+
+    def take(self) -> None:
+        """Take the registers from golden."""
+        registers = self.golden.registers
+        self.context.view(CONTEXT["R"], np.uint64, 31)[:] = [int(value) for value in registers["R"]]
+        for name in ("V", "APKey"):
+            count = REGISTERS[name].count
+            values = [int(value) for value in registers[name]]
+            table = self.context.view(CONTEXT[name], np.uint64, 2 * count).reshape(-1, 2)
+            table[:] = [(value & _MASK64, value >> 64) for value in values]
+        for name in _SINGLE:
+            self._set(name, int(registers[name][0]))
+        self._set("sp", int(registers[self._stack_pointer()][0]))
+        self._set("executed", self.golden.executed)
+
+    def _lend_monitor(self) -> None:
+        size = self._get("monitor_size")
+        held = MonitoredAccess(self._get("monitor_address"), size) if size else None
+        self.golden.set_monitor(held)
+
+    def _take_monitor(self) -> None:
+        held = self.golden.monitor()
+        self._set("monitor_size", held.size if held else 0)
+        if held is None:
+            return
+        self._set("monitor_address", held.address)
+        page = self._space.space.page(held.address)
+        assert page is not None
+        host = ctypes.addressof(ctypes.c_char.from_buffer(page.buffer)) + page.offset
+        offset, granule = held.address & PAGE_SIZE - 1, self.golden.controls.exclusives_granule
+        self._set("monitor_page", host)
+        self._set("monitor_first", offset // granule)
+        self._set("monitor_last", (offset + held.size - 1) // granule)
+
+    def clear_exclusive(self) -> None:
+        self._set("monitor_size", 0)
+
+    # --- what it did
+
+    def statistics(self) -> Statistics:
+        counts = [self._get(name) for name in _COUNTERS]
+        blocks = (self.context, self._pages, *self._page_tables, self._records)
+        return Statistics(self.executed, *counts, bytes=sum(block.bytes.size for block in blocks))
+
+
+_SINGLE = tuple(
+    name for name in REGISTERS if name in CONTEXT.offsets and name not in ("R", "V", "APKey", "SP_EL0", "SP_EL1")
+)
+_COUNTERS = ("read_misses", "write_misses", "fetch_misses", "jump_misses", "decoded", "golden", "invalidated")

@@ -1,0 +1,425 @@
+"""A variant as a handler: a function that executes one decoded instruction and continues with the next one.
+
+    void handler(context, record, k)
+
+``k`` is the address where the budget ends, counted in records: the instructions left before this one are
+(k - record) / RECORD_SIZE, so that straight code counts nothing. A branch moves ``k`` with it, and leaves to the runtime
+when less is left than a page can hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay64.reference.bits import Bits, Constant, If
+from assay64.reference.engines.graph import Event, Interner, Node, Stage, recording
+from assay64.reference.engines.native import layout
+from assay64.reference.engines.native.emitter import LIKELY, UNLIKELY, Function
+from assay64.reference.engines.native.layout import CONTEXT, RECORD_OPERANDS, RECORD_PC, RECORD_SIZE
+from assay64.reference.engines.native.memory import Access, address_of, flags_of, store_to
+from assay64.reference.engines.native.values import Values
+from assay64.reference.engines.native.variants import Body
+from assay64.reference.pseudocode.exceptions import SoftwareBreakpoint, SupervisorCall, Undefined
+from assay64.reference.pseudocode.memory import AtomicResult
+from assay64.reference.pseudocode.processor import REGISTERS, MemAtomicOp
+
+PARAMETERS = "ptr %s, ptr %op, i64 %k"
+ARGUMENTS = "ptr %s, ptr %op, i64 %k"
+# A branch with less than this left, in bytes of records, leaves to the runtime: a page may be run through without counting.
+CAREFUL = (layout.RECORDS_PER_PAGE + 1) * RECORD_SIZE
+
+# Events whose instruction golden executes.
+_RARE = frozenset({"check_system_access", "read_implementation", "wait", "send_event"})
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A decoded operand: what the decoder stores at ``offset`` of the record.
+
+    ``kind``: ``value`` (of ``node``), ``X``, ``Xw``, ``XSP``, ``V``, ``APKey`` (the offset in the context of the register
+    that ``node`` numbers; Xw is one to be written), ``sp_mask`` (15 when ``node`` numbers SP and its alignment is
+    checked), ``chain`` (the record of the branch's target, when it is known).
+    """
+
+    kind: str
+    node: Bits
+    offset: int
+    size: int
+
+
+@dataclass
+class Handler:
+    """The code of a handler and the operands that it reads."""
+
+    name: str
+    text: str
+    slots: tuple[Slot, ...]
+    declared: frozenset[str] = frozenset()
+    checks_fp: bool = False
+
+
+@dataclass
+class _Slots:
+    """Room for operands in a record."""
+
+    found: dict[tuple[str, Bits], Slot] = field(default_factory=dict[tuple[str, Bits], Slot])
+    used: int = 0
+
+    def get(self, kind: str, node: Bits, size: int) -> Slot:
+        slot = self.found.get((kind, node))
+        if slot is None:
+            offset = 0
+            while self.used >> offset & (1 << size) - 1:
+                offset += size
+            self.used |= (1 << size) - 1 << offset
+            slot = self.found[kind, node] = Slot(kind, node, RECORD_OPERANDS + offset, size)
+        return slot
+
+    @property
+    def end(self) -> int:
+        return RECORD_OPERANDS + self.used.bit_length()
+
+
+class RecordTooSmall(Exception):
+    """A handler has more operands than a record holds."""
+
+
+def golden_executes(body: Body) -> bool:
+    """Whether golden executes these instructions."""
+    for event in body.all_events():
+        if event.kind in _RARE:
+            return True
+        if event.kind == "exception" and not isinstance(
+            event.arguments[0], (Undefined, SupervisorCall, SoftwareBreakpoint)
+        ):
+            return True
+    return False
+
+
+def is_undefined(body: Body) -> bool:
+    """Whether the variant does nothing but to be UNDEFINED."""
+    last = body.events[-1] if body.events else None
+    return (
+        body.condition is None
+        and last is not None
+        and last.kind == "exception"
+        and isinstance(last.arguments[0], Undefined)
+        and all(event.kind in ("check_fp_enabled", "exception") for event in body.events)
+    )
+
+
+def handler(body: Body, functions: dict[str, Any]) -> Handler:
+    """The handler of a variant. ``functions`` collects what it calls."""
+    return _Emitter(functions).handler(body)
+
+
+class _Emitter:
+    def __init__(self, functions: dict[str, Any]) -> None:
+        self._slots = _Slots()
+        self._out = Function("HANDLER", "void", PARAMETERS)
+        self._values = Values(self._out, self._leaf, functions)
+        self._sets_btype = False
+        self._checks_fp = False
+        self._target: Bits | None = None
+        self._recorder = _Recorder()
+
+    def handler(self, body: Body) -> Handler:
+        self._body(body)
+        if self._slots.end > RECORD_SIZE:
+            raise RecordTooSmall(f"{self._slots.end} bytes")
+        text = self._out.text()
+        slots = tuple(self._slots.found.values())
+        name = "h_" + hashlib.sha256(text.encode()).hexdigest()[:16]
+        return Handler(
+            name, text.replace("@HANDLER", f"@{name}"), slots, frozenset(self._out.declared), self._checks_fp
+        )
+
+    # --- operands
+
+    def _leaf(self, node: Node) -> str | None:
+        """Values that are known at decode come from the record, unless they are too wide for it."""
+        if node.stage is not Stage.DECODE:
+            return None
+        if node.operation == "pc":
+            return self._out.field("i64", "%op", RECORD_PC)
+        if node.width > 64:
+            return None
+        size = next(size for size in (1, 2, 4, 8) if node.width <= 8 * size)
+        value = self._slot(self._slots.get("value", node, size))
+        return self._out.cast("trunc", f"i{8 * size}", value, f"i{node.width}") if node.width < 8 * size else value
+
+    def _slot(self, slot: Slot) -> str:
+        return self._out.load(f"i{8 * slot.size}", self._out.offset("%op", slot.offset), ", !invariant.load !2")
+
+    def _register(self, register: str, index: Bits | None, *, write: bool = False) -> str:
+        """The address of a register in the context."""
+        if index is None:
+            return self._out.offset("%s", CONTEXT[register])
+        kind = "Xw" if register == "X" and write else register
+        if isinstance(index, Constant):
+            return self._out.offset("%s", register_offset(kind, index.value))
+        offset = self._slot(self._slots.get(kind, index, 2))
+        return self._out.offset("%s", self._out.cast("zext", "i16", offset, "i64"))
+
+    # --- events
+
+    def _body(self, body: Body) -> None:
+        for event in body.events:
+            if self._event(event):
+                return
+        if body.condition is None:
+            raise ValueError("a body without an end")
+        then, otherwise = self._out.label(), self._out.label()
+        self._out.branch(self._values.of(body.condition), then, otherwise)
+        before = self._sets_btype, self._target
+        for label, side in ((then, body.then), (otherwise, body.otherwise)):
+            self._out.place(label)
+            self._sets_btype, self._target = before
+            with self._values.scope():
+                if side is None:
+                    self._out.end("unreachable")
+                else:
+                    self._body(side)
+
+    def _event(self, event: Event) -> bool:
+        """Emit an event; whether the instruction ended."""
+        method: Callable[..., Any] = getattr(self, f"_{event.kind}")
+        if event.kind in ("atomic", "compare_and_swap"):
+            method(event.result, *event.arguments)
+            return False
+        result = method(*event.arguments)
+        if event.result is not None:
+            self._values.define(event.result, result)
+        return event.kind in ("end", "exception")
+
+    def _read(self, register: str, index: Bits | None) -> str:
+        out = self._out
+        width = 64 if register in ("X", "XSP") else REGISTERS[register].width
+        address = self._register(register, index)
+        if width < 8:
+            return out.cast("trunc", "i8", out.load("i8", address), f"i{width}")
+        return out.load(f"i{width}", address, ", align 16" if width == 128 else "")
+
+    def _write(self, register: str, index: Bits | None, value: Bits) -> None:
+        out, width = self._out, value.width
+        number = self._values.of(value)
+        address = self._register(register, index, write=True)
+        if width < 8:
+            out.store("i8", out.cast("zext", f"i{width}", number, "i8"), address)
+        else:
+            out.store(f"i{width}", number, address, ", align 16" if width == 128 else "")
+
+    def _load(self, address: Bits, size: int, accdesc: Any) -> str:
+        pointer = address_of(self._out, Access(self._values.of(address), size, flags_of(accdesc)))
+        return self._out.load(f"i{8 * size}", pointer, ", align 1")
+
+    def _store(self, address: Bits, size: int, accdesc: Any, value: Bits) -> None:
+        access = Access(self._values.of(address), size, flags_of(accdesc))
+        store_to(self._out, access, self._values.of(value))
+
+    def _store_exclusive(self, address: Bits, size: int, accdesc: Any, value: Bits) -> str:
+        out = self._out
+        where, number = self._values.of(address), self._values.of(value)
+        out.store(f"i{8 * size}", number, out.offset("%s", CONTEXT["value"]))
+        flags = flags_of(accdesc)
+        passed = out.call("i1", "@store_exclusive", f"ptr %s, i64 {where}, i64 {size}, i32 {flags}")
+        self._unless(passed, "exit_prepared")
+        return out.value("add i1 0, 0")
+
+    def _atomic(self, old: Node, address: Bits, size: int, accdesc: Any, operation: MemAtomicOp, operand: Bits) -> None:
+        self._modify(old, address, size, accdesc, lambda: AtomicResult(operation, old, operand))
+
+    def _compare_and_swap(self, old: Node, address: Bits, size: int, accdesc: Any, expected: Bits, new: Bits) -> None:
+        self._modify(old, address, size, accdesc, lambda: If(old == expected, new, old))
+
+    def _modify(self, old: Node, address: Bits, size: int, accdesc: Any, change: Callable[[], Bits]) -> None:
+        """Replace what memory holds. No other element runs between the two accesses."""
+        out, kind = self._out, f"i{8 * size}"
+        with recording(self._recorder):
+            changed = change()
+        pointer = address_of(out, Access(self._values.of(address), size, flags_of(accdesc)))
+        self._values.define(old, out.load(kind, pointer, ", align 1"))
+        out.store(kind, self._values.of(changed), pointer, ", align 1")
+
+    def _zero_block(self, address: Bits) -> None:
+        passed = self._out.call("i1", "@zero_block", f"ptr %s, i64 {self._values.of(address)}")
+        self._unless(passed, "exit_prepared")
+
+    def _cache_maintenance(self, operation: str, address: Bits) -> None:
+        passed = self._out.call("i1", "@readable", f"ptr %s, i64 {self._values.of(address)}")
+        self._unless(passed, "exit_golden")
+
+    def _check_sp_alignment(self, base: Bits) -> None:
+        if isinstance(base, Constant) and base.value != 31:
+            return
+        out = self._out
+        mask = self._slot(self._slots.get("sp_mask", base, 1))
+        pointer = out.load("i64", self._register("XSP", base))
+        low = out.binary("and", "i64", pointer, out.cast("zext", "i8", mask, "i64"))
+        self._unless(out.compare("eq", "i64", low, 0), "exit_golden")
+
+    def _unless(self, condition: str, leave: str) -> None:
+        """Leave through ``leave`` unless the condition holds."""
+        out = self._out
+        go, stop = out.label(), out.label()
+        out.branch(condition, go, stop, LIKELY)
+        out.place(stop)
+        out.line(f"musttail call void @{leave}({ARGUMENTS})")
+        out.ret()
+        out.place(go)
+
+    def _control_register(self, name: str) -> str:
+        return self._out.field("i64", "%s", CONTEXT[name])
+
+    def _check_fp_enabled(self) -> None:
+        self._checks_fp = True  # the decoder's: it depends on nothing that a program at EL0 changes
+
+    def _clear_exclusive(self) -> None:
+        self._out.set_field("i64", "%s", CONTEXT["monitor_size"], 0)
+
+    def _prefetch(self, address: Bits, operation: Bits) -> None: ...
+
+    def _barrier(self, kind: str, option: Bits) -> None: ...
+
+    def _open(self) -> None:
+        self._out.set_field("i8", "%s", CONTEXT["open"], 1)
+
+    def _unknown(self, width: int) -> str:
+        self._open()
+        return self._out.value(f"add i{width} 0, 0")
+
+    def _implementation_defined(self, value: Bits) -> str:
+        self._open()
+        return self._values.of(value)
+
+    def _authenticates(self, pac: Bits, expected: Bits, accepted: Bits) -> str:
+        return self._out.compare("eq", f"i{pac.width}", self._values.of(pac), self._values.of(expected))
+
+    def _in_guarded_page(self) -> str:
+        out = self._out
+        return out.call("i1", "@guarded", f"ptr %s, i64 {out.field('i64', '%op', RECORD_PC)}")
+
+    def _set_btype_next(self, value: Bits) -> None:
+        out = self._out
+        self._sets_btype = True
+        btype = out.cast("zext", f"i{value.width}", self._values.of(value), "i8")
+        out.set_field(
+            "i8", "%s", CONTEXT["btype_next"], out.binary("and", "i8", btype, out.field("i8", "%s", CONTEXT["has_bti"]))
+        )
+
+    # --- ends
+
+    def _exception(self, exception: Any) -> None:
+        out = self._out
+        if isinstance(exception, Undefined):
+            out.line(f"musttail call void @h_undefined({ARGUMENTS})")
+        else:
+            immediate = out.cast("zext", f"i{exception.immediate.width}", self._values.of(exception.immediate), "i64")
+            out.set_field("i64", "%s", CONTEXT["immediate"], immediate)
+            name = "exit_svc" if isinstance(exception, SupervisorCall) else "exit_brk"
+            out.line(f"musttail call void @{name}({ARGUMENTS})")
+        out.ret()
+
+    def _branch(self, target: Bits, branch_type: Any) -> None:
+        self._values.of(target)  # before what follows changes a register
+        self._target = target
+
+    def _end(self) -> None:
+        if self._target is not None:
+            self._go_to(self._target)
+            return
+        self._continue(self._out.offset("%op", RECORD_SIZE), "%k")
+
+    def _continue(self, record: str, k: str) -> None:
+        out = self._out
+        following = out.load("ptr", record)
+        out.line(f"musttail call void {following}(ptr %s, ptr {record}, i64 {k})")
+        out.ret()
+
+    def _go_to(self, target: Bits) -> None:
+        out = self._out
+        if isinstance(target, Node) and target.stage is Stage.EXECUTE:
+            where, chain = self._values.of(target), None
+        else:
+            where, chain = self._values.of(target), self._slots.get("chain", target, 8)
+        here = out.cast("ptrtoint", "ptr", out.offset("%op", RECORD_SIZE), "i64")
+        left = out.binary("sub", "i64", "%k", here)
+        careful = out.compare("slt", "i64", left, CAREFUL)
+        if self._sets_btype:
+            btype = out.compare("ne", "i8", out.field("i8", "%s", CONTEXT["btype_next"]), 0)
+            careful = out.binary("or", "i1", careful, btype)
+        leave, go = out.label(), out.label()
+        out.branch(careful, leave, go, UNLIKELY)
+        out.place(leave)
+        out.set_field("i64", "%s", CONTEXT["PC"], where)
+        out.set_field("i64", "%s", CONTEXT["k"], left)
+        out.set_field("i32", "%s", CONTEXT["exit"], layout.EXIT_CONTINUE)
+        out.ret()
+        out.place(go)
+        record = self._chained(where, chain) if chain is not None else self._jumped(where)
+        address = out.cast("ptrtoint", "ptr", record, "i64")
+        self._continue(record, out.binary("add", "i64", left, address))
+
+    def _chained(self, where: str, chain: Slot) -> str:
+        out = self._out
+        room = out.offset("%op", chain.offset)
+        known = out.load("ptr", room)
+        with _merge(out, out.compare("ne", "ptr", known, "null"), known) as merged:
+            merged.append(out.call("ptr", "@link", f"ptr %s, i64 {where}, ptr {room}"))
+        return merged[-1]
+
+    def _jumped(self, where: str) -> str:
+        out = self._out
+        index = out.binary("and", "i64", out.binary("shl", "i64", where, 2), ((1 << layout.JUMP_BITS) - 1) << 4)
+        entry = out.offset("%s", out.binary("add", "i64", index, CONTEXT["jump_cache"]))
+        hit = out.compare("eq", "i64", out.load("i64", entry), where)
+        known = out.field("ptr", entry, 8)
+        with _merge(out, hit, known) as merged:
+            merged.append(out.call("ptr", "@jump", f"ptr %s, i64 {where}"))
+        return merged[-1]
+
+
+class _merge:
+    """A value that is known when a condition holds, and is computed in the block otherwise: the last of the list."""
+
+    def __init__(self, out: Function, condition: str, known: str) -> None:
+        self._out, self._known, self._values = out, known, list[str]()
+        self._from, self._other, self._after = out.label(), out.label(), out.label()
+        out.branch(condition, self._from, self._other, LIKELY)
+        out.place(self._from)
+        out.jump(self._after)
+        out.place(self._other)
+
+    def __enter__(self) -> list[str]:
+        return self._values
+
+    def __exit__(self, *_: object) -> None:
+        out = self._out
+        end = out.label()
+        out.jump(end)
+        out.place(end)
+        out.jump(self._after)
+        out.place(self._after)
+        self._values.append(out.value(f"phi ptr [ {self._known}, %{self._from} ], [ {self._values[-1]}, %{end} ]"))
+
+
+class _Recorder:
+    """Makes the nodes of what memory is replaced by."""
+
+    def __init__(self) -> None:
+        self.node = Interner().node
+
+    def decide(self, condition: Node) -> bool:
+        raise TypeError("an atomic operation decides nothing")
+
+
+def register_offset(kind: str, number: int) -> int:
+    """Where register ``number`` is in the context."""
+    if kind in ("X", "Xw", "XSP"):
+        if number == 31:
+            return CONTEXT[{"X": "zero", "Xw": "sink", "XSP": "sp"}[kind]]
+        return CONTEXT["R"] + 8 * number
+    return CONTEXT[kind] + 16 * number

@@ -1,0 +1,91 @@
+"""Where things are in the native engine's memory: the context of a processing element, decoded instructions, tables.
+
+The offsets are in bytes. ``Fields`` lays a structure out from a declaration, so that Python and the generated code share
+one description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from assay64.reference.pseudocode.processor import REGISTERS
+
+
+class Fields:
+    """A structure: names, their offsets, and its size. A kind is i8, i16, i32, i64, ptr or a number of bytes."""
+
+    _SIZES: Mapping[str, int] = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "ptr": 8}
+
+    def __init__(self, declaration: str) -> None:
+        self.offsets: dict[str, int] = {}
+        self.kinds: dict[str, str] = {}
+        position = 0
+        for item in declaration.split():
+            name, _, kind = item.partition(":")
+            size = self._SIZES.get(kind) or int(kind)
+            alignment = min(size, 16) if size & size - 1 == 0 else 16
+            position = -(-position // alignment) * alignment
+            self.offsets[name], self.kinds[name] = position, kind
+            position += size
+        self.size = -(-position // 16) * 16
+
+    def __getitem__(self, name: str) -> int:
+        return self.offsets[name]
+
+
+def _storage(width: int) -> str:
+    return "i8" if width <= 8 else "i64" if width <= 64 else "16"
+
+
+_ARRAYS = {"R", "V", "APKey", "SP_EL0", "SP_EL1", "PC"}
+_SINGLES = " ".join(f"{r.name}:{_storage(r.width)}" for r in REGISTERS.values() if r.name not in _ARRAYS)
+
+# The registers first. ``zero`` reads as zero and ``sink`` takes what is written to the zero register; ``sp`` is the
+# current stack pointer. Everything after ``exit`` is the engine's own.
+CONTEXT = Fields(
+    f"""
+    R:248 zero:i64 sink:i64 sp:i64 PC:i64 V:512 APKey:80 {_SINGLES}
+    btype_next:i8 open:i8
+    exit:i32 fault:i8 access:i8
+    immediate:i64 address:i64
+    k:i64 remaining:i64 executed:i64
+    value:64
+    monitor_size:i64 monitor_address:i64 monitor_page:i64 monitor_first:i32 monitor_last:i32
+    space:ptr pages:ptr stop:i32 has_bti:i8 fp_disabled:i8 lse2:i8 strict:i8 naa:i8 top_byte_ignore:i8 sp_check:i8
+    recording:i8
+    SCTLR_EL1:i64 TCR_EL1:i64
+    features:64 choices:64 breakpoints:ptr breakpoint_count:i64 granule:i64 zva_size:i64
+    read_misses:i64 write_misses:i64 fetch_misses:i64 jump_misses:i64 decoded:i64 golden:i64 invalidated:i64
+    scratch:256 special:128
+    read_tlb:4096 write_tlb:4096 fetch_tlb:4096 jump_cache:65536
+    """
+)
+TLB_BITS, JUMP_BITS = 8, 12
+
+# Guest memory, shared by the elements of a machine.
+SPACE = Fields("regions:ptr region_count:i64 elements:ptr element_count:i64 dirty:ptr dirty_count:i64 dirty_limit:i64")
+REGION = Fields("start:i64 end:i64 host:i64 flags:i64")
+READ, WRITE, EXECUTE, DEVICE, GUARDED = 1, 2, 4, 8, 16
+
+# The decoded instructions of pages of code: for each page its address, the host's address of its bytes, a copy of the
+# words that were decoded, and the records.
+PAGES = Fields("count:i64 limit:i64 host:ptr address:ptr words:ptr records:ptr")
+WORDS_PER_PAGE = 1024
+RECORDS_PER_PAGE = WORDS_PER_PAGE + 1  # the last one continues on the next page
+
+# A decoded instruction.
+RECORD_HANDLER, RECORD_PC, RECORD_OPERANDS = 0, 8, 16
+RECORD_SIZE = 64
+
+# Exits: why the generated code returned.
+EXIT_CONTINUE = 0  # at PC with ``remaining`` instructions of the budget left
+EXIT_GOLDEN = 1  # golden is to execute the instruction at PC
+EXIT_UNDEFINED = 2
+EXIT_SVC = 3
+EXIT_BRK = 4
+EXIT_DATA_ABORT = 5
+EXIT_BREAKPOINT = 6
+EXIT_BUDGET = 7
+EXIT_STOPPED = 8
+
+FAULT_TRANSLATION, FAULT_PERMISSION, FAULT_ALIGNMENT = 0, 1, 2

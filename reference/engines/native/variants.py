@@ -1,0 +1,142 @@
+"""A trace split in two: what is decided when the instruction is decoded selects a variant; the rest is its body.
+
+A decision on fields, features and choices of the model that stands before any decision on values forks the decoder. One
+behind such a decision stays in the body, as a bit that the decoder computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from assay64.reference.engines.graph import Event, Node, Stage
+from assay64.reference.engines.tracing import Path, Trace
+from assay64.reference.pseudocode.processor import Constraint
+
+
+@dataclass(frozen=True)
+class Body:
+    """Events in order, and then either the end or a decision between two bodies."""
+
+    events: tuple[Event, ...]
+    condition: Node | None = None
+    then: Body | None = None
+    otherwise: Body | None = None
+
+    def all_events(self) -> Iterator[Event]:
+        yield from self.events
+        for side in (self.then, self.otherwise):
+            if side is not None:
+                yield from side.all_events()
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A decision at decode: on a condition, or on what the model chooses among ``constraints``."""
+
+    condition: Node | None
+    choice: str
+    constraints: tuple[Constraint, ...]
+    options: tuple[Fork | Body | None, ...]  # then and otherwise, or one for each constraint
+
+
+Tree = Fork | Body | None
+
+
+class Unsplit(Exception):
+    """A choice of the model behind a decision on values: golden executes such an instruction."""
+
+
+def split(traced: Trace) -> Tree:
+    """The decoder's decisions over the bodies of a definition."""
+    return _split(traced.paths, 0, ())
+
+
+def _split(paths: tuple[Path, ...], step: int, events: tuple[Event, ...]) -> Tree:
+    if not paths:
+        return None
+    while True:
+        event = paths[0][step]
+        if event.kind == "decide":
+            condition = event.arguments[0]
+            sides = [tuple(p for p in paths if p[step].arguments[1] is answer) for answer in (True, False)]
+            if condition.stage is Stage.EXECUTE:
+                then, otherwise = (_body(side, step + 1) for side in sides)
+                return Body(events, condition, then, otherwise)
+            return Fork(condition, "", (), tuple(_split(side, step + 1, events) for side in sides))
+        if event.kind == "choose":
+            name, constraints, _ = event.arguments
+            sides = [tuple(p for p in paths if p[step].arguments[2] is c) for c in constraints]
+            chosen = events + (Event("open", ()),)
+            return Fork(None, name, constraints, tuple(_split(side, step + 1, chosen) for side in sides))
+        events += (event,)
+        if event.kind in ("end", "exception"):
+            return Body(events)
+        step += 1
+
+
+def _body(paths: tuple[Path, ...], step: int) -> Body | None:
+    """What follows a decision on values."""
+    if not paths:
+        return None
+    events: tuple[Event, ...] = ()
+    while True:
+        event = paths[0][step]
+        if event.kind == "choose":
+            raise Unsplit(event.arguments[0])
+        if event.kind == "decide":
+            condition = event.arguments[0]
+            sides = [tuple(p for p in paths if p[step].arguments[1] is answer) for answer in (True, False)]
+            then, otherwise = (_body(side, step + 1) for side in sides)
+            if then is None or otherwise is None:
+                return _joined(events, then or otherwise)
+            return Body(events, condition, then, otherwise)
+        events += (event,)
+        if event.kind in ("end", "exception"):
+            return Body(events)
+        step += 1
+
+
+def _joined(events: tuple[Event, ...], body: Body | None) -> Body:
+    assert body is not None
+    return Body(events + body.events, body.condition, body.then, body.otherwise)
+
+
+def bodies(tree: Tree) -> Iterator[Body]:
+    """Every body, in the order of the decoder's decisions."""
+    if isinstance(tree, Body):
+        yield tree
+    elif tree is not None:
+        for option in tree.options:
+            yield from bodies(option)
+
+
+def features_and_choices(trees: list[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The FEAT_* and the choices that any decoder asks for, sorted."""
+    features, choices = set[str](), set[str]()
+
+    def visit(tree: Tree) -> None:
+        if not isinstance(tree, Fork):
+            return
+        if tree.condition is None:
+            choices.add(tree.choice)
+        for leaf in leaves(tree.condition):
+            if leaf.operation == "feature":
+                features.add(leaf.operands[0])
+        for option in tree.options:
+            visit(option)
+
+    for tree in trees:
+        visit(tree)
+    return tuple(sorted(features)), tuple(sorted(choices))
+
+
+def leaves(node: Any) -> Iterator[Node]:
+    """The nodes without operands that ``node`` is made of."""
+    if isinstance(node, Node):
+        parts = [operand for operand in node.operands if isinstance(operand, Node)]
+        if not parts:
+            yield node
+        for part in parts:
+            yield from leaves(part)
