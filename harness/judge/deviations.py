@@ -37,7 +37,7 @@ EXPLAINED = {
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The words w with ``w & mask == value``."""
+    """The words w with ``w & mask == value``: instructions, or values of a 32-bit register."""
 
     mask: int
     value: int
@@ -47,6 +47,9 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(
                 f"value {self.value:#x} has bits outside mask {self.mask:#x}, or one is wider than 32 bits"
             )
+
+    def hold(self, word: int) -> bool:
+        return word & self.mask == self.value
 
 
 class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,7 +65,8 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``expected_exit`` and ``got_exit``, one or several, are kinds of exits, or globs of their whole text (``data_abort *
     (alignment)``), for exits that differ (and then ``exit`` must be among the fields).
 
-    ``environment`` restricts the entry to cases whose environment has these values.
+    ``environment`` restricts the entry to cases whose environment has these values; ``fpcr`` to those that begin with
+    an FPCR f such that ``f & mask == value`` for one of several.
 
     ``reason`` says what the backend does and why; ``evidence`` is a replay token that shows it; ``link`` leads to the
     backend's own report. ``versions`` limits it to versions of the backend (``>=6.4,<6.8``); after ``expires`` it
@@ -84,6 +88,7 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     link: str = ""
     versions: str = ""
     environment: dict[str, int | bool | str] = {}
+    fpcr: tuple[Words, ...] = ()
     expires: datetime.date | None = None
 
     def __post_init__(self) -> None:
@@ -229,6 +234,8 @@ def _is_exit(text: str, wanted: tuple[str, ...]) -> bool:
 def _is_about(entry: Deviation, case: Case, word: int | None) -> bool:
     if any(getattr(case.environment, name) != value for name, value in entry.environment.items()):
         return False
+    if entry.fpcr and not any(words.hold(state.simd.fpcr) for words in entry.fpcr for state in case.states):
+        return False
     if entry.cases:
         return any(fnmatchcase(case.name, glob) for glob in entry.cases)
     if entry.actions:
@@ -238,7 +245,7 @@ def _is_about(entry: Deviation, case: Case, word: int | None) -> bool:
 
 
 def _is_about_word(entry: Deviation, word: int) -> bool:
-    if entry.words and not any(word & words.mask == words.value for words in entry.words):
+    if entry.words and not any(words.hold(word) for words in entry.words):
         return False
     globs = entry.instructions
     return not globs or globs == ("*",) or any(fnmatchcase(n, glob) for glob in globs for n in instruction(word).names)

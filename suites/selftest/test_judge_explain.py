@@ -57,6 +57,15 @@ def test_an_entry_explains_what_it_describes(entries):
 
 
 @pytest.mark.parametrize(
+    ("fpcr", "explained"), [(0x0100_0000, True), (0x0140_0000, True), (0, False), (0x40_0000, False)]
+)
+def test_an_entry_can_depend_on_fpcr(entries, fpcr, explained):
+    found = entries(ENTRY + "fpcr = [{ mask = 0x0100_0000, value = 0x0100_0000 }]")
+    verdict = explain(case(adds(0, 1, 2), fpcr=fpcr), CARRY, found, BACKEND)
+    assert (verdict.kind is VerdictKind.KNOWN_DEVIATION) is explained
+
+
+@pytest.mark.parametrize(
     ("change", "why"),
     [
         (("ADDS*", "ADD"), "another mnemonic"),
