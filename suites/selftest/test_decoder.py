@@ -65,7 +65,7 @@ CLASSES = [
     "ldst/loadlit",
     "reserved/perm_undef",
 ]
-WORDS = 200_000
+WORDS, MANY_WORDS = 200_000, 1_000_000
 SEED = 64
 
 
@@ -176,14 +176,15 @@ def test_decoder_agrees_three_valued_with_an_independent_table(facts: Path) -> N
 
 
 @pytest.mark.shared
-def test_random_words_agree_three_valued_with_an_independent_table(facts: Path) -> None:
+@pytest.mark.parametrize("count", [WORDS, pytest.param(MANY_WORDS, marks=pytest.mark.nightly)])
+def test_random_words_agree_three_valued_with_an_independent_table(facts: Path, count: int) -> None:
     cpu, generator = model("apple-m2"), random.Random(SEED)
     table = _rows_of(EncodingTable.load(facts / "a64_encodings.json"), cpu)
     answers, wrong = Counter[Allocation](), list[str]()
-    for _ in range(WORDS):
+    for _ in range(count):
         answers[_compare(generator.getrandbits(32), table, cpu, wrong)] += 1
-    assert not wrong, f"{len(wrong)} of {WORDS} words differ (seed {SEED}):\n" + "\n".join(wrong[:20])
-    assert all(answers[answer] > WORDS // 200 for answer in Allocation), answers
+    assert not wrong, f"{len(wrong)} of {count} words differ (seed {SEED}):\n" + "\n".join(wrong[:20])
+    assert all(answers[answer] > count // 200 for answer in Allocation), answers
 
 
 @pytest.mark.shared
