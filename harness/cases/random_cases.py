@@ -235,25 +235,41 @@ class Generator:
         One in sixteen of those that are UNDEFINED is kept. UsageError when the features leave none.
         """
         for _ in range(_ATTEMPTS):
-            definition, names = rng.choices(self.definitions, self._weights)[0]
-            fields = {one.name: self._field(rng, one) for one in definition.pattern.fields}
-            wanted = rng.choice([index for index, name in enumerate(definition.mnemonics) if name in names])
-            if definition.name in SYSTEM_SPACE and rng.randrange(8):
-                fields |= rng.choice(system_encodings(definition))
-            for name in reversed(definition.selected_by):
-                width = definition.pattern.field(name).width
-                fields[name], wanted = wanted & (1 << width) - 1, wanted >> width
-            word = definition.pattern.encode(**fields)
-            if rng.randrange(32) == 0:
-                word ^= rng.getrandbits(32) & definition.pattern.should_be_mask
-            decoded = decode(word)
-            if decoded is None or decoded.definition is not definition:
-                continue
-            if self.features is not None and not features_of(word) <= model(self.cpu).features | self.features:
-                continue
-            if allocation(word, model(EVERYTHING)) is not Allocation.UNALLOCATED or rng.randrange(16) == 0:
+            word = self.attempt(rng, *rng.choices(self.definitions, self._weights)[0])
+            if word is not None:
                 return word
         raise UsageError("the features of the backends leave no instruction to draw")
+
+    def attempt(self, rng: random.Random, definition: Definition, names: tuple[str, ...]) -> int | None:
+        """A word of ``definition`` with one of these mnemonics; None when what was drawn is not wanted."""
+        fields = {one.name: self._field(rng, one) for one in definition.pattern.fields}
+        wanted = rng.choice([index for index, name in enumerate(definition.mnemonics) if name in names])
+        if definition.name in SYSTEM_SPACE and rng.randrange(8):
+            fields |= rng.choice(system_encodings(definition))
+        for name in reversed(definition.selected_by):
+            width = definition.pattern.field(name).width
+            fields[name], wanted = wanted & (1 << width) - 1, wanted >> width
+        word = definition.pattern.encode(**fields)
+        if rng.randrange(32) == 0:
+            word ^= rng.getrandbits(32) & definition.pattern.should_be_mask
+        decoded = decode(word)
+        if decoded is None or decoded.definition is not definition:
+            return None
+        if self.features is not None and not features_of(word) <= model(self.cpu).features | self.features:
+            return None
+        if allocation(word, model(EVERYTHING)) is not Allocation.UNALLOCATED or rng.randrange(16) == 0:
+            return word
+        return None
+
+    def mnemonics(self, rng: random.Random) -> Sequence[tuple[Definition, str]]:
+        """Every mnemonic with its definition, as often as the weights say, in a random order."""
+        found = list[tuple[Definition, str]]()
+        for definition, names in self.definitions:
+            factor = self._factor(definition, names) * (0.25 if definition.name in UNDEFINED_AT_EL0 else 1.0)
+            for name in names:
+                found += [(definition, name)] * (int(factor) + (rng.random() < factor % 1))
+        rng.shuffle(found)
+        return found
 
     def _field(self, rng: random.Random, field: Field) -> int:
         top = (1 << field.width) - 1

@@ -18,12 +18,13 @@ from assay64.harness.cases.case import CODE_ADDRESS, DEFAULT_REGIONS, Case, Run
 from assay64.harness.cases.random_cases import DATA, DATA_SIZE, Generator
 from assay64.harness.cases.state import State
 from assay64.harness.errors import UsageError
-from assay64.reference import Definition, decode
+from assay64.reference import Definition, decode, model
 
 MAX_LENGTH = 64
+_ATTEMPTS = 64
 # Most are single instructions, which say most per second; the long ones are for what depends on neighbours.
 LENGTHS = (1,) * 36 + (2,) * 4 + (3, 4, 6, 8, 12, 16, 32, 64)
-STATES = 4
+STATES = 2
 # A loop runs at most 3 times; what a wild branch makes spin ends here.
 BUDGET = 256
 LONGEST_LOOP, LONGEST_SKIP = 8, 6
@@ -36,6 +37,11 @@ BRANCHES = frozenset(
      "branch_register_authenticated"}
 )  # fmt: skip
 _EXCEPTIONS = frozenset({"svc", "brk", "udf", "higher_level_call", "hlt", "debug_change_state", "exception_return"})
+
+# The reference computes the code of a pointer in the time of a hundred other instructions.
+COSTLY: dict[str, float] = {"FEAT_PAuth": 0.25}
+# With these, states and environments are drawn otherwise.
+OWN_ENVIRONMENT = frozenset({"FEAT_PAuth", "FEAT_PACQARMA5", "FEAT_BTI"})
 
 # FPCR: every combination of rounding mode, flush to zero, default NaN, half-precision flush, alternative half.
 FPCR_MATRIX = tuple(
@@ -83,14 +89,33 @@ class Sequences:
             raise UsageError("a piece of code runs on at least one state")
 
     @cached_property
-    def single(self) -> Generator:
-        """Draws single instructions."""
-        return Generator(self.seed, self.only, (1,), self.cpu, self.features, self.weights)
+    def _single_words(self) -> Generator:
+        return Generator(self.seed, self.only, (1,), self.cpu, self.features, {**COSTLY, **self.weights})
 
     @cached_property
-    def several(self) -> Generator:
-        """Draws instructions of sequences, all of which must be there for it to run."""
-        return Generator(self.seed, self.only, self.lengths, self.cpu, self.shared, self.weights)
+    def _words(self) -> Generator:
+        """For sequences, all of whose instructions must be there for them to run."""
+        return Generator(self.seed, self.only, self.lengths, self.cpu, self.shared, {**COSTLY, **self.weights})
+
+    @cached_property
+    def _common(self) -> Generator:
+        """Gives most pieces one CPU model, so that backends need not make a machine for each set of features."""
+        more = (self.shared or frozenset[str]()) - model(self.cpu).features - OWN_ENVIRONMENT
+        return Generator(self.seed, cpu="+".join((self.cpu, *sorted(more))))
+
+    @cached_property
+    def _strata(self) -> Sequence[tuple[Definition, str]]:
+        return self._single_words.mnemonics(random.Random(f"{self.seed}:strata"))
+
+    def _single(self, rng: random.Random, number: int) -> int:
+        """Every other piece takes the next mnemonic in turn, so that no campaign of some length leaves one out."""
+        if number % 2 and self._strata:
+            definition, name = self._strata[number // 2 % len(self._strata)]
+            for _ in range(_ATTEMPTS):
+                word = self._single_words.attempt(rng, definition, (name,))
+                if word is not None:
+                    return word
+        return self._single_words.word(rng)
 
     def cases(self, count: int, start: int = 0) -> Iterator[Case]:
         """Cases ``start`` to ``start + count - 1`` of this seed."""
@@ -110,8 +135,8 @@ class Sequences:
         """The cases of one piece of code: they differ in their states alone."""
         rng = random.Random(f"{self.seed}:piece:{number}")
         length = rng.choice(self.lengths)
-        generator = self.single if length == 1 else self.several
-        words = [generator.word(rng)] if length == 1 else _Sequence(generator, rng, length).words()
+        words = [self._single(rng, number)] if length == 1 else _Sequence(self._words, rng, length).words()
+        generator = self._common if rng.randrange(4) else self._words
         environment, added = generator.surroundings(rng, words)
         fill = rng.choice((1, 2, 3))
         found = list[Case]()
@@ -145,6 +170,8 @@ class _Sequence:
         self._generator, self._rng, self._length = generator, rng, length
         self._items: list[int | _Branch] = []
         self._loops = 0
+        self._ending = self._exclusive() if length > 1 and rng.randrange(10) == 0 else []
+        self._length -= len(self._ending)
 
     def words(self) -> list[int]:
         while len(self._items) < self._length:
@@ -153,8 +180,10 @@ class _Sequence:
                 self._skip(left)
             elif left >= 4 and kind < 0.18 and self._loops < len(COUNTERS):
                 self._loop(left)
-            elif self._plain(at_end=left == 1):
+            elif self._plain(at_end=left == 1 and not self._ending):
+                self._ending = []
                 break
+        self._items += self._ending
         return [self._placed(index, item) for index, item in enumerate(self._items)]
 
     def _placed(self, index: int, item: int | _Branch) -> int:
@@ -231,6 +260,21 @@ class _Sequence:
         tamed = definition.pattern.encode(**values)
         again = decode(tamed)
         return tamed if again is not None and again.definition is definition else word
+
+    def _exclusive(self) -> list[int]:
+        """A load-exclusive and its store-exclusive, which comes last: it may always fail."""
+        if "store_exclusive" not in {definition.name for definition, _ in self._generator.definitions}:
+            return []
+        rng = self._rng
+        status, first, second = rng.sample(range(8), 3)
+        loads_acquire, stores_release = rng.randrange(2) << 15, rng.randrange(2) << 15
+        if rng.randrange(3) == 0:  # LDXP, STXP
+            load, store, registers = 0x887F_0000, 0x8820_0000, second << 10 | BASE << 5 | first
+            size = rng.randrange(2) << 30
+        else:
+            load, store, registers = 0x085F_7C00, 0x0800_7C00, BASE << 5 | first
+            size = rng.randrange(4) << 30
+        return [load | loads_acquire | size | registers, store | stores_release | size | status << 16 | registers]
 
     def _free_register(self) -> int:
         return self._rng.choice((0, 1, 2, 3, 4, 5, 30, 31))

@@ -52,7 +52,7 @@ def instruction(word: int) -> Instruction:
     # Fields stand highest first; the register that is written comes last and so is the one that is named.
     registers = {field.of(word): str(field.name) for field in fields}
     mnemonic, title = str(decoded.mnemonic), str(decoded.title)
-    if not mnemonic.isalnum():  # a hole between siblings
+    if mnemonic == "-":  # a hole between siblings
         mnemonic, title = UNALLOCATED, f"{UNALLOCATED} beside {definition.title}"
     return Instruction(word, mnemonic, title, definition.title, definition.name, definition.source, registers)
 

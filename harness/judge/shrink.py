@@ -1,4 +1,4 @@
-"""Makes a failing case small: fewer instructions, fewer live registers, plainer values, and still the same failure.
+"""Makes a failing case small: fewer instructions, registers and bytes, plainer values, and still the same failure.
 
 It asks a predicate and knows neither backends nor why a case fails. Delta debugging is Zeller and Hildebrandt's (IEEE
 TSE 28(2), 2002).
@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from assay64.harness.cases.case import Case
+from assay64.harness.cases.case import CODE_ADDRESS, Case, Environment, Run
+from assay64.harness.cases.memory import fill_bytes
 from assay64.harness.cases.outcome import Verdict, VerdictKind
 from assay64.harness.cases.state import State, locate
 from assay64.harness.errors import UsageError
 from assay64.harness.judge.instructions import NOP, only_word, role
+from assay64.harness.judge.symptoms import symptom
 
 BUDGET = 400
 Item = TypeVar("Item")
@@ -39,6 +41,7 @@ def shrink(case: Case, still_fails: Callable[[Case], bool], budget: int = BUDGET
             before = search.case
             search.instructions()
             search.registers()
+            search.surroundings()
             search.memory()
             search.values()
     except _Spent:
@@ -49,10 +52,11 @@ def shrink(case: Case, still_fails: Callable[[Case], bool], budget: int = BUDGET
 def same_failure(verdict: Verdict, case: Case, judge: Callable[[Case], Verdict]) -> Callable[[Case], bool]:
     """A predicate for ``shrink``: the kind of verdict stays, and for a mismatch also what differs.
 
-    A single instruction keeps its failure when the same fields of it differ, whatever the registers' numbers. Of a
-    longer sequence the smaller case must show no field that the larger did not.
+    A single instruction keeps its failure when the same fields of it differ, whatever the registers' numbers, and in
+    the same manner (symptoms.py). Of a longer sequence the smaller case must show no field that the larger did not.
     """
     word = only_word(case)
+    family = symptom(verdict, word).family
 
     def fields(one: Verdict, of: int | None) -> set[str]:
         return {role(d.field, of) if of is not None else _kind_of(d.field) for d in one.differences}
@@ -66,7 +70,9 @@ def same_failure(verdict: Verdict, case: Case, judge: Callable[[Case], Verdict])
         if verdict.kind is not VerdictKind.MISMATCH:
             return True
         if word is not None:
-            return only_word(smaller) == word and fields(found, word) == wanted
+            return (
+                only_word(smaller) == word and fields(found, word) == wanted and symptom(found, word).family == family
+            )
         return bool(found.differences) and fields(found, None) <= wanted
 
     return holds
@@ -120,14 +126,65 @@ class _Search:
 
             self._fewer(live, lambda kept, vcpu=vcpu: self._set(vcpu, dict(kept)), at_least=0)
 
+    def surroundings(self) -> None:
+        """The default environment or fewer features of the CPU model, the default budget and place of the code."""
+        self.attempt(environment=Environment(), requires=())
+        base, *added = self.case.environment.model.split("+")
+
+        def keep(kept: list[str]) -> bool:
+            environment = msgspec.structs.replace(self.case.environment, model="+".join((base, *kept)))
+            requires = tuple(feature for feature in self.case.requires if feature in kept)
+            return self.attempt(environment=environment, requires=requires)
+
+        if added:
+            self._fewer(lambda: self.case.environment.model.split("+")[1:], keep, at_least=0)
+        if len(self.case.actions) == 1 and isinstance(self.case.actions[0], Run):
+            self.attempt(actions=(Run(),))
+        self.attempt(code_address=CODE_ADDRESS)
+
     def memory(self) -> None:
         for index in range(len(self.case.regions)):
             region = self.case.regions[index]
             for change in ({"fill": None, "contents": ()}, {"fill": None}, {"contents": ()}):
-                if region.fill is not None or region.contents:
-                    smaller = msgspec.structs.replace(region, **change)
-                    if self.attempt(regions=(*self.case.regions[:index], smaller, *self.case.regions[index + 1 :])):
-                        break
+                if (region.fill is not None or region.contents) and self._region(index, **change):
+                    break
+            self._fewer(
+                lambda index=index: self.case.regions[index].contents,
+                lambda kept, index=index: self._region(index, contents=tuple(kept)),
+                at_least=0,
+            )
+            if self.case.regions[index].fill is not None:
+                self._fewer_bytes(index)
+
+    def _fewer_bytes(self, index: int) -> None:
+        """The few bytes that are read, as contents, in the place of a whole region that is filled."""
+        region = self.case.regions[index]
+        assert region.fill is not None
+        data = bytearray(fill_bytes(region.fill, region.size))
+        for offset, text in region.contents:
+            data[offset : offset + len(text) // 2] = bytes.fromhex(text)
+
+        def keep(low: int, high: int) -> bool:
+            return self._region(index, fill=None, contents=((low, data[low:high].hex()),))
+
+        low, high = 0, region.size
+        if not keep(low, high):
+            return
+        # What lies before the first byte that matters, and then behind the last, can go.
+        for is_low in (True, False):
+            good, bad = (low, high) if is_low else (high, low)
+            while abs(good - bad) > 1:
+                middle = (good + bad) // 2
+                if keep(middle, high) if is_low else keep(low, middle):
+                    good = middle
+                else:
+                    bad = middle
+            low, high = (good, high) if is_low else (low, good)
+
+    def _region(self, index: int, **changes: Any) -> bool:
+        regions = self.case.regions
+        smaller = msgspec.structs.replace(regions[index], **changes)
+        return self.attempt(regions=(*regions[:index], smaller, *regions[index + 1 :]))
 
     def values(self) -> None:
         for vcpu in range(len(self.case.states)):

@@ -22,6 +22,7 @@ from assay64.harness.judge.symptoms import Symptom, symptom
 # Addresses, process numbers and line numbers in a message make no other cause.
 NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b\d{3,}\b")
 SPECTRA = 8  # of one instruction and symptom; more would say nothing new
+USUAL = 0.6  # of a group's failures have the symptom that it is called by
 REFERENCE = "reference"
 SEQUENCE = "a sequence of instructions"
 
@@ -220,9 +221,12 @@ class Triage:
             symptoms[kind.symptom] += self._counts[kind]
             for backend, counted in self._votes[kind].items():
                 votes.setdefault(backend, Counter()).update(counted)
+        usual, times = symptoms.most_common(1)[0]
+        if times < USUAL * symptoms.total():
+            usual = f"{kinds[0].family.partition(' ')[0]}: several"
         return Group(
             backends=kinds[0].backends,
-            symptom=symptoms.most_common(1)[0][0],
+            symptom=usual,
             modes=kinds[0].modes,
             place=place,
             shared=shared,
