@@ -7,6 +7,7 @@ import platform
 
 import pytest
 
+from assay64.harness import system_packages
 from assay64.harness.backends import registry
 
 # libdynarmic-dev and the other packages exist for this machine; elsewhere a backend may be absent for good.
@@ -19,3 +20,14 @@ def test_every_backend_of_this_machine_is_here(name: str) -> None:
     if not (os.environ.get("CI") and COMPLETE):
         pytest.skip("asked in continuous integration on Linux x86-64 only")
     assert missing is None, f"{name}: {missing}"
+
+
+@pytest.mark.parametrize("package", system_packages.packages_for(platform.machine()), ids=lambda package: package.name)
+def test_every_system_package_that_tests_need_is_here(package: system_packages.SystemPackage) -> None:
+    """Without GNU as or a C++ compiler tests of assembling, of the C ABI and of Dynarmic would be skipped."""
+    if not os.environ.get("CI") or platform.system() != "Linux":
+        pytest.skip("asked in continuous integration on Linux only")
+    if not package.install:
+        pytest.skip(f"{package.name} is optional: what needs it has a second way, or is a backend of its own")
+    found = system_packages.find(package)
+    assert found is not None, f"{package.name} ({package.why}) is missing: {system_packages.how_to_get(package)}"
