@@ -15,10 +15,12 @@ import assay64
 from assay64.harness.cli import bench, spec
 from assay64.harness.cli.backends import backends
 from assay64.harness.cli.check_backend import check_backend
+from assay64.harness.cli.compare import compare
 from assay64.harness.cli.diff import diff
 from assay64.harness.cli.doctor import doctor
 from assay64.harness.cli.fuzz import fuzz
 from assay64.harness.cli.replay import replay
+from assay64.harness.cli.report import report
 from assay64.harness.cli.run import run
 from assay64.harness.errors import AssayError
 
@@ -53,6 +55,8 @@ app.command()(run)
 app.command()(fuzz)
 app.command()(diff)
 app.command()(replay)
+app.command()(compare)
+app.command()(report)
 app.command()(backends)
 app.command("check-backend")(check_backend)
 app.command()(doctor)
@@ -76,6 +80,8 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
         code = command.main(
             args=None if arguments is None else list(arguments), prog_name="assay64", standalone_mode=False
         )
+        if code == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            _complain("interrupted")
         return code if isinstance(code, int) else 0
     except AssayError as error:
         _complain(str(error))

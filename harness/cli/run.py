@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assay64.harness.cli.compare import DEFAULT_FAIL_ON, FailOn, compare_and_print
 from assay64.harness.cli.options import Backends, Json, available_backends, chosen_backends, parse_number, print_json
 from assay64.harness.errors import AssayError, UsageError
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 SELFTEST = "selftest"
 DEFAULT_SEED = 1
-POLL_S = 0.2
+POLL_S = 0.25
+STOP_TIMEOUT_S = 20.0
 MAX_JOBS = 8
 LOG = "pytest.log"
 # pytest's exit codes: tests failed; nothing was collected.
@@ -64,17 +66,27 @@ def run(
         Path | None,
         typer.Option("--junitxml", metavar="FILE", help="Write JUnit XML, with the replay tokens as properties."),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="RUN", help="Compare with this run, and fail by --fail-on alone."),
+    ] = None,
+    fail_on: FailOn = DEFAULT_FAIL_ON,
     as_json: Json = False,
 ) -> None:
     """Run the conformance suites on backends and print verdicts, failures by cause and known deviations.
 
     Exit code 0 when every case matches or is a known deviation, 1 for failures, 2 for wrong usage, 3 when one that
-    --backend names is not available.
+    --backend names is not available. With --baseline: 1 when a reason of --fail-on is given.
     """
     from assay64.harness.record import store
+    from assay64.harness.record.comparing import parse_policy
     from assay64.harness.record.records import FAILING
 
     number = parse_number(seed, "--seed")
+    if baseline is not None:
+        # Before the work of an hour, not after it.
+        parse_policy(fail_on)
+        store.read(baseline)
     paths = find_suites(suites or [])
     names = chosen_backends(backend)
     if not names:
@@ -85,14 +97,23 @@ def run(
         command = _command(
             paths, names, directory, Path(scratch), select, jobs or _processors(), number, cases, row_cases, junitxml
         )
-        code = _pytest(command, directory, show=not as_json)
+        try:
+            code = _pytest(command, directory, names, show=not as_json)
+        except KeyboardInterrupt:
+            store.finish(directory, complete=False)
+            _print(store.read(directory), directory / LOG, PASSED, as_json=as_json, whole=False)
+            raise
         store.finish(directory)
         records = store.read(directory)
         if not records.tallies and not records.errors():
             raise _nothing_ran(code, directory / LOG, select)
         whole = select is None and not suites
-        _print(records, directory / LOG, code, as_json=as_json, whole=whole)
+        if not as_json or baseline is None:
+            _print(records, directory / LOG, code, as_json=as_json, whole=whole)
         failed = bool(records.count(FAILING) or records.errors() or code not in (PASSED, FAILED))
+        if baseline is not None:
+            worse = compare_and_print(baseline, directory, fail_on, as_json=as_json)
+            failed = bool(worse) or code not in (PASSED, FAILED)
     if report is not None and not as_json:
         typer.echo(f"Records: {report}")
     raise typer.Exit(1 if failed else 0)
@@ -188,32 +209,31 @@ def _command(
     ]
 
 
-def _pytest(command: list[str], directory: Path, *, show: bool) -> int:
-    """Run pytest to its end, with progress on stderr when that is a terminal; its own output goes to the log."""
+def _pytest(command: list[str], directory: Path, names: list[str], *, show: bool) -> int:
+    """Run pytest to its end, with progress on stderr; its own output goes to the log."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from assay64.harness.record import store
+    from assay64.harness.report.live import LiveProgress
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not show)
     # A caller's own options for pytest are not meant for the suites.
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with (
-        (directory / LOG).open("wb") as log,
-        Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as progress,
-    ):
+    with (directory / LOG).open("wb") as log, LiveProgress(console, names) as live:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
         )
-        task = progress.add_task("running the suites", total=None)
         try:
             while child.poll() is None:
                 time.sleep(POLL_S)
-                done = store.progress(directory)
-                progress.update(task, total=done.collected, completed=done.tests)
+                live.update(store.progress(directory))
         except KeyboardInterrupt:
-            child.wait()
+            # It has got the same signal, and ends its workers and journals in order.
+            try:
+                child.wait(STOP_TIMEOUT_S)
+            except (KeyboardInterrupt, subprocess.TimeoutExpired):
+                child.kill()
+                child.wait()
             raise
         return child.returncode
 
@@ -230,6 +250,7 @@ def _print(records: Records, log: Path, code: int, *, as_json: bool, whole: bool
     from assay64.harness.judge import deviations
     from assay64.harness.record.records import FAILING
     from assay64.harness.report.jsonout import run_data
+    from assay64.harness.report.styled import print_report
     from assay64.harness.report.terminal import run_report
 
     failed = bool(records.count(FAILING) or records.errors() or code not in (PASSED, FAILED))
@@ -239,7 +260,8 @@ def _print(records: Records, log: Path, code: int, *, as_json: bool, whole: bool
     if as_json:
         print_json(run_data(records, titles, int(failed)))
         return
-    typer.echo(run_report(records, titles, _fixed(records, ran) if whole else ()))
+    fixed = _fixed(records, ran) if whole else []
+    print_report(lambda width: run_report(records, titles, fixed, width=width))
     if code not in (PASSED, FAILED):
         tail = log.read_text("utf-8", "replace").splitlines()[-LOG_LINES_SHOWN:]
         typer.echo("\n".join([f"pytest ended early (exit code {code}):", *(f"  {line}" for line in tail)]))

@@ -82,14 +82,15 @@ def part(directory: Path, name: str) -> Journal:
     return Journal(directory / f"journal-{name}.sqlite", info, shard=f"{shard}/{name}")
 
 
-def finish(directory: Path) -> None:
-    """Put the parts of the run in ``directory`` into its one journal."""
+def finish(directory: Path, *, complete: bool = True) -> None:
+    """Put the parts of the run in ``directory`` into its one journal. ``complete`` False: it was broken off."""
     parts = [path for path in journals(directory) if path.name != MAIN]
     merge(directory / MAIN, parts)
     for path in parts:
         _remove(path)
-    with closing(_open(directory / MAIN, "rw")) as database, database:
-        database.execute("UPDATE shards SET finished = 1 WHERE id = ?", (SHARD,))
+    if complete:
+        with closing(_open(directory / MAIN, "rw")) as database, database:
+            database.execute("UPDATE shards SET finished = 1 WHERE id = ?", (SHARD,))
 
 
 def clear(directory: Path) -> None:

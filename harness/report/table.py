@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
@@ -23,6 +23,8 @@ WORDS = {
     VerdictKind.ERROR: "ERROR",
 }
 TOTAL = "total"
+CLASS = "instruction class"
+MIN_CLASS = 24
 LEGEND = "Numbers are cases that match; known: known deviations; unsupported is never counted as a match."
 
 
@@ -41,8 +43,11 @@ def cell(counter: Mapping[VerdictKind, int]) -> str:
     return ", ".join(parts) or "-"
 
 
-def verdict_table(tallies: Iterable[Tally], backends: Iterable[str]) -> str:
-    """The table as text: a row for each instruction class, a column for each backend, and a row of totals."""
+def verdict_table(tallies: Iterable[Tally], backends: Iterable[str], width: int = 120) -> str:
+    """The table as text: a row for each instruction class, a column for each backend, and a row of totals.
+
+    Backends that do not fit into ``width`` columns stand in tables below it.
+    """
     counts, names = count(tallies), list(backends)
     rows = [[group, *(cell(by_backend.get(name, {})) for name in names)] for group, by_backend in counts.items()]
     totals = {name: Counter[VerdictKind]() for name in names}
@@ -50,4 +55,29 @@ def verdict_table(tallies: Iterable[Tally], backends: Iterable[str]) -> str:
         for name in names:
             totals[name].update(by_backend.get(name, {}))
     rows.append([TOTAL, *map(cell, totals.values())])
-    return tabulate(rows, headers=["instruction class", *names], tablefmt="simple", disable_numparse=True)
+    # tabulate gives a header two columns more than it has characters.
+    widths = [max(len(name) + 2, *(len(row[column + 1]) for row in rows)) for column, name in enumerate(names)]
+    tables = list[str]()
+    for columns in _parts(widths, max(width, MIN_CLASS)):
+        room = width - sum(widths[column] + 2 for column in columns)
+        longest = max(room, MIN_CLASS)
+        part = [[_cut(row[0], longest), *(row[column + 1] for column in columns)] for row in rows]
+        headers = [CLASS, *(names[column] for column in columns)]
+        tables.append(tabulate(part, headers=headers, tablefmt="simple", disable_numparse=True))
+    return "\n\n".join(tables)
+
+
+def _parts(widths: Sequence[int], width: int) -> Iterator[list[int]]:
+    """The columns of each table, so that with a first column of MIN_CLASS each fits into ``width``; one at least."""
+    part, used = list[int](), MIN_CLASS
+    for column, needed in enumerate(widths):
+        if part and used + needed + 2 > width:
+            yield part
+            part, used = [], MIN_CLASS
+        part.append(column)
+        used += needed + 2
+    yield part
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

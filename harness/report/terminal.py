@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -53,21 +54,23 @@ def deviations(records: Records) -> list[Group]:
     return grouped(records, (VerdictKind.KNOWN_DEVIATION,))
 
 
-def run_report(records: Records, titles: Mapping[str, str], fixed: Iterable[tuple[str, str]] = ()) -> str:
-    """The whole report.
+def run_report(
+    records: Records, titles: Mapping[str, str], fixed: Iterable[tuple[str, str]] = (), *, width: int = 120
+) -> str:
+    """The whole report, in ``width`` columns as far as what it quotes allows.
 
     ``titles`` says what the known deviations are about, by identifier. ``fixed`` are (backend, identifier) of known
     deviations that nothing shows any more.
     """
     sections = [
         "\n".join(_header(records)),
-        verdict_table(records.tallies, [one.name for one in records.info.backends if not one.missing]),
-        LEGEND,
+        verdict_table(records.tallies, _backends(records), width),
+        textwrap.fill(LEGEND, width),
         *_failures(records),
         *_errors(records),
         "\n".join(_deviations(records, titles)),
         "\n".join(f"{backend}: the known deviation {name} does not occur any more: fixed?" for backend, name in fixed),
-        summary(records),
+        textwrap.fill(summary(records), width),
     ]
     return "\n\n".join(section for section in sections if section)
 
@@ -89,11 +92,22 @@ def summary(records: Records) -> str:
     return ", ".join(parts) + f"; seed {records.info.seed}."
 
 
+def _backends(records: Records) -> list[str]:
+    """Those that ran, and those that have verdicts without having been announced."""
+    announced = [one.name for one in records.info.backends if not one.missing]
+    return list(dict.fromkeys([*announced, *sorted({tally.backend for tally in records.tallies})]))
+
+
 def _header(records: Records) -> Iterator[str]:
     info = records.info
     yield f"assay64 {info.assay64}, Python {info.python}, {info.machine}, seed {info.seed}"
     for one in info.backends:
         yield f"  {one.name}: not available: {one.missing}" if one.missing else f"  {one.name} {one.version}".rstrip()
+    seeds = sorted({one.seed for one in records.shards.values()} - {info.seed})
+    if seeds:
+        yield f"  with parts of other seeds: {', '.join(map(str, seeds))}"
+    if records.unfinished:
+        yield "  not brought to its end: this is what it has so far, or had when it was stopped"
 
 
 def _failures(records: Records) -> Iterator[str]:
