@@ -41,11 +41,15 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a run came to. ``counters`` are the engine's own since it was made; ``error``: why there is no checksum."""
+    """What a run came to, in seconds of processor time; ``error``: why there is no checksum.
+
+    ``counters`` are the engine's own since its machine was made, ``change`` what this run added to them.
+    """
 
     seconds: float = 0.0
     checksum: int = 0
     counters: dict[str, int] = {}
+    change: dict[str, int] = {}
     error: str = ""
 
 
@@ -64,6 +68,10 @@ class EngineProcess:
             stdout=subprocess.PIPE,
         )
         self._answer(START_TIMEOUT_S)
+
+    @property
+    def process_id(self) -> int:
+        return self._child.pid
 
     def run(self, request: Request) -> Answer:
         """Raises EngineLost when the child dies or takes longer than RUN_TIMEOUT_S, ProgramFailed for an error."""
@@ -122,13 +130,15 @@ class Machines:
         if guest is None:
             guest = self._guests[request.program] = guests.create(self._engine)
             guests.put(guest, program)
-        begin = time.perf_counter()
+        before = guest.statistics()
+        begin = time.process_time()
         checksum = guest.run(program, request.repeats, request.size) if not request.remaps else 0
         for turn in range(request.remaps):
             self.map_pages(guest, request.size, turn)
             checksum = combine(checksum, guest.run(program, request.repeats, request.size))
-        seconds = time.perf_counter() - begin
-        return Answer(seconds, checksum, guest.statistics())
+        seconds = time.process_time() - begin
+        counters = guest.statistics()
+        return Answer(seconds, checksum, counters, {name: counters[name] - before[name] for name in counters})
 
     def map_pages(self, guest: guests.Guest, pages: int, turn: int) -> None:
         """Map every page of ``remapping`` to one of two buffers, so that each page changes every time."""
@@ -169,6 +179,8 @@ def serve(engine: str, requests: BinaryIO, answers: BinaryIO) -> None:
             answer = machines.answer(request)
         except guests.ProgramFailed as failure:
             answer = Answer(error=str(failure))
+        except Exception as failure:  # noqa: BLE001 - an engine's code can fail in any way, and that is the answer
+            answer = Answer(error=f"{type(failure).__name__}: {failure}")
 
 
 def main() -> None:

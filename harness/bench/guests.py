@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import importlib.util
 import inspect
+import resource
 import shutil
 import subprocess
 from typing import Any, Protocol
@@ -63,9 +63,10 @@ class MachineGuest:
     """The reference with one of its engines."""
 
     def __init__(self, engine: str) -> None:
-        # The golden engine is what a Machine has when none is named.
-        keywords: dict[str, Any] = {} if engine == "golden" else {"engine": engine}
+        # A Machine that has no choice of engines has golden.
+        keywords: dict[str, Any] = {"engine": engine} if _engines_can_be_named() else {}
         self.machine = Machine(CPU, **keywords)
+        self._engine = engine
         self._views: dict[int, tuple[HostMemory, memoryview]] = {}
 
     def map(self, address: int, memory: HostMemory, offset: int, size: int, permissions: str) -> None:
@@ -85,8 +86,10 @@ class MachineGuest:
         return machine.get("X", 0)
 
     def statistics(self) -> dict[str, int]:
-        give: Any = getattr(self.machine, "statistics", None)
-        return {} if give is None else {name: int(value) for name, value in dataclasses.asdict(give()).items()}
+        if self._engine == "golden":
+            return {}
+        machine: Any = self.machine
+        return {name: int(value) for name, value in dataclasses.asdict(machine.statistics()).items()}
 
     def close(self) -> None:
         self._views.clear()
@@ -162,14 +165,17 @@ class DynarmicGuest:
         self._instance.close()
 
 
+def _engines_can_be_named() -> bool:
+    return "engine" in inspect.signature(Machine.__init__).parameters
+
+
 def missing(engine: str) -> str | None:
     """None when the engine can run here, else one line: what is missing. KeyError for a name that is not in ENGINES."""
     match engine:
         case "golden":
             return None
         case "native":
-            ready = "engine" in inspect.signature(Machine.__init__).parameters
-            return None if ready and importlib.util.find_spec("assay64.reference.engines.native") else "not built in"
+            return None if _engines_can_be_named() else "this version of assay64 has none"
         case "unicorn" | "unicorn-virtual-tlb":
             return unicorn.BACKEND.available()
         case "dynarmic":
@@ -214,13 +220,18 @@ def qemu_user() -> str | None:
     return next((path for name in QEMU_USER if (path := shutil.which(name))), None)
 
 
-def run_under_qemu(program: Program, repeats: int, size: int) -> int:
-    """Run a program as a process under Linux: the checksum that it prints. Raises ProgramFailed."""
+def run_under_qemu(program: Program, repeats: int, size: int) -> tuple[int, float]:
+    """Run a program as a process under Linux: the checksum that it prints, and the processor time in seconds.
+
+    Raises ProgramFailed.
+    """
     command = [qemu_user() or QEMU_USER[0], str(program.file), str(repeats), str(size)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=QEMU_TIMEOUT_S)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode == 0:
-            return int(done.stdout, 16)
+            return int(done.stdout, 16), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     except (subprocess.TimeoutExpired, ValueError) as problem:
         raise ProgramFailed(str(problem)) from problem
     raise ProgramFailed(f"exit status {done.returncode}: {done.stderr.strip()}")

@@ -83,3 +83,23 @@ def repetitions(work: Contestant, at_least_s: float) -> int:
     while sum(work() for _ in range(count)) < at_least_s:
         count *= 2
     return count
+
+
+def geometric_mean(ratios: Sequence[Sequence[float]], *, seed: int = 1) -> Ratio:
+    """The geometric mean over several benchmarks, of each the median of its rounds' ratios.
+
+    Its interval is the bootstrap's over the rounds of every benchmark: the benchmarks are chosen, not drawn. Raises
+    ValueError when there are none.
+    """
+    if not ratios or not all(ratios):
+        raise ValueError("a geometric mean needs ratios")
+    rng = np.random.default_rng(seed)
+    logarithms = np.zeros(RESAMPLES)
+    value = 0.0
+    for rounds in ratios:
+        quotients = np.asarray(rounds, np.float64)
+        value += float(np.log(np.median(quotients))) / len(ratios)
+        drawn = rng.integers(0, len(quotients), (RESAMPLES, len(quotients)))
+        logarithms += np.log(np.median(quotients[drawn], axis=1)) / len(ratios)
+    low, high = np.exp(np.quantile(logarithms, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
+    return Ratio(float(np.exp(value)), float(low), float(high))

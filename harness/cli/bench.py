@@ -30,3 +30,41 @@ def show(result: Benchmark, *, as_json: bool) -> None:
 @app.callback()
 def bench() -> None:
     """Timing tables: ratios against a baseline measured in the same run."""
+
+
+@app.command()
+def engines(
+    quick: Quick = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    seed: Seed = 1,
+    engine: Annotated[
+        list[str] | None, typer.Option("--engine", metavar="NAME", help="Only this engine; may be repeated.")
+    ] = None,
+    program: Annotated[
+        list[str] | None, typer.Option("--program", metavar="NAME", help="Only this program; may be repeated.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Turns that every engine gets.")] = None,
+) -> None:
+    """Whole guest programs: the reference's engines beside Unicorn, Dynarmic and qemu-user."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from assay64.harness.bench.engine_result import as_data, as_text
+    from assay64.harness.bench.engines import measure
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def progress(text: str, done: float) -> None:
+            bar.update(task, description=text, completed=done)
+
+        result = measure(
+            quick=quick, seed=seed, engines=engine or (), programs=program or (), rounds=rounds, progress=progress
+        )
+    if as_json:
+        print_json(as_data(result))
+    else:
+        typer.echo(as_text(result))
+    if result.failed:
+        raise typer.Exit(1)

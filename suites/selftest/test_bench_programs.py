@@ -5,6 +5,8 @@ No time is asserted.
 
 from __future__ import annotations
 
+import os
+import signal
 import struct
 
 import pytest
@@ -62,12 +64,14 @@ def test_checksum_at_full_size(engine, name):
 @pytest.mark.parametrize("name", LINUX)
 def test_checksum_as_a_linux_process(name):
     size = table()[name].size
-    assert guests.run_under_qemu(load(name), 2, size) == checksum(name, 2, size)
+    found, seconds = guests.run_under_qemu(load(name), 2, size)
+    assert found == checksum(name, 2, size)
+    assert seconds > 0
 
 
 @pytest.mark.parametrize("name", table())
 def test_instruction_counts(name):
-    """The committed counts, taken with Unicorn's counter, are what golden counts step by step."""
+    """The committed counts are what golden counts step by step, and what Unicorn's blocks add up to."""
     program, size = load(name), table()[name].small
     guest = guests.MachineGuest("golden")
     guests.put(guest, program)
@@ -76,8 +80,9 @@ def test_instruction_counts(name):
         for page in range(size):
             guest.machine.write(0x3000_0000 + (page << 16), struct.pack("<I", 0xD65F03C0))
     assert steps_to_svc(guest.machine, program.start, program.stack_pointer, 2, size) == program.instructions(2, size)
-    if "unicorn" in IN_PROCESS:
-        assert build.count_on_unicorn(program, 5, size) == program.instructions(5, size)
+    counted = build.count_on_unicorn(program, 5, size)
+    for kind in ("instructions", "loads", "stores", "indirect"):
+        assert counted[kind] == program.executed(kind, 5, size)
 
 
 def steps_to_svc(machine: Machine, start: int, stack_pointer: int, repeats: int, size: int) -> int:
@@ -114,8 +119,18 @@ def test_a_program_that_fails_says_how(engine):
 
 
 def test_an_engine_that_dies_is_reported():
-    with pytest.raises(EngineLost, match="exit status 1"):
-        EngineProcess("no-such-engine").run(Request("sieve", 1, 1))
+    child = EngineProcess("golden")
+    os.kill(child.process_id, signal.SIGSEGV)
+    with pytest.raises(EngineLost, match=r"^the process of engine golden ended \(SIGSEGV\)$"):
+        child.run(Request("sieve", 1, 300))
+    child.close()
+
+
+def test_an_error_of_the_engine_is_an_answer():
+    child = EngineProcess("no-such-engine")
+    with pytest.raises(ProgramFailed, match="KeyError: 'no-such-engine'"):
+        child.run(Request("sieve", 1, 300))
+    child.close()
 
 
 def test_what_is_no_program_is_refused():

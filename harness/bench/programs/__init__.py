@@ -40,15 +40,27 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     linux: bool = True
 
 
+class Mix(msgspec.Struct, frozen=True):
+    """Executed instructions: (once in a run, for each repeat), the SVC at the end not counted.
+
+    ``loads`` and ``stores`` are instructions too, whatever they transfer; ``indirect`` are BR, BLR and RET.
+    """
+
+    instructions: tuple[int, int]
+    loads: tuple[int, int]
+    stores: tuple[int, int]
+    indirect: tuple[int, int]
+
+
 class Built(msgspec.Struct, frozen=True):
     """What build.py knows of a program: hashes of its sources and of its file, and instruction counts.
 
-    ``counts`` maps a size to (instructions for nothing, instructions for each repeat), the SVC at the end not counted.
+    ``mixes`` is by size.
     """
 
     sources: str
     file: str
-    counts: dict[str, tuple[int, int]] = {}
+    mixes: dict[str, Mix] = {}
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -79,7 +91,11 @@ class Program(NamedTuple):
 
     def instructions(self, repeats: int, size: int) -> int:
         """Instructions from the entry to the SVC. KeyError for a size that was not measured."""
-        once, each = self.built.counts[str(size)]
+        return self.executed("instructions", repeats, size)
+
+    def executed(self, kind: str, repeats: int, size: int) -> int:
+        """How many of a kind: ``instructions``, ``loads``, ``stores`` or ``indirect`` branches."""
+        once, each = getattr(self.built.mixes[str(size)], kind)
         return once + each * repeats
 
 

@@ -182,9 +182,10 @@ def _dhrystone_mix(size: int) -> int:
 
 
 def _self_writing(repeats: int, size: int) -> int:
+    additions = [sum((turn * 13 + i) % 4096 for i in range(size)) for turn in range(min(repeats, 4096))]
     result = 0
     for repetition in range(repeats):
-        result = result * 3 + sum((repetition * 13 + i) % 4096 for i in range(size)) & MASK64
+        result = result * 3 + additions[repetition % 4096] & MASK64
     return result
 
 
