@@ -9,20 +9,30 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
-from assay64.reference.bits import Constant, Int
+from assay64.reference.bits import Bits, Constant, Int
 from assay64.reference.engines.graph import (
     FunctionGraph,
     Interner,
     Node,
+    Recorder,
     Stage,
+    current,
+    evaluate,
+    reachable,
     rebuild,
     rebuilt,
     recording,
     stage_of,
 )
+from assay64.reference.pseudocode.integer import lanes
 from assay64.reference.pseudocode.processor import ProcessingElement, executing
 
-_SMALL = 24  # a function of fewer nodes is not worth a call
+_SMALL = 48  # a function of fewer nodes is not worth a call
+_LANES: Any = getattr(lanes, "__wrapped__")  # noqa: B009  # the function under its mark
+# The primitives that may stand in the function of ``lanes``.
+LANE_OPERATIONS = frozenset(
+    ["add", "sub", "mul", "and", "or", "xor", "eq", "ult", "slt", "select", "slice", "concat", "zero_extend", "sign_extend", "shl", "lshr", "ashr", "count_leading_zeros", "count_ones", "parameter"]
+)
 _FUNCTIONS: dict[Any, FunctionGraph | None] = {}
 
 
@@ -30,6 +40,8 @@ def call(interner: Interner, function: Callable[..., Any], arguments: tuple[Any,
     """A call of a @pseudocode function on nodes: a call node when the function is pure, straight and not small."""
     if not any(isinstance(part, Node) for part in _parts((arguments, named))):
         return function(*arguments, **named)
+    if function is _LANES and not named and (vectors := _lanes(interner, *arguments)) is not None:
+        return vectors
     key = function, _signature(arguments), _signature(tuple(named.items()))
     if key not in _FUNCTIONS:
         _FUNCTIONS[key] = _function_graph(function, arguments, named)
@@ -43,6 +55,35 @@ def call(interner: Interner, function: Callable[..., Any], arguments: tuple[Any,
         for number, component in enumerate(graph.components)
     )
     return rebuild(graph.result, components)
+
+
+def _lanes(interner: Interner, function: Callable[..., Bits], size: int, *vectors: Bits) -> Bits | None:
+    """``lanes`` as one node, when its function is a computation that engines have for whole vectors."""
+    recorder = _LaneRecorder(interner, current())
+    parameters = [recorder.node("parameter", size, (number,), Stage.EXECUTE) for number in range(len(vectors))]
+    try:
+        with recording(recorder), executing(cast(ProcessingElement, recorder), keeps_calls=True):
+            result = function(*parameters)
+    except _NotStraight:
+        return None
+    varies, shared = set[Node](parameters), dict[Node, None]()
+    for node in reachable((result,)):
+        operands = [operand for operand in node.operands if isinstance(operand, Node)]
+        if varies.intersection(operands):
+            varies.add(node)
+            shared |= dict.fromkeys(operand for operand in operands if operand not in varies)
+    if any(node.operation not in LANE_OPERATIONS or node.width > 64 for node in varies):
+        return None
+    if result not in varies or result.width % 8 or any(node.width > 64 for node in shared):
+        return None
+    replaced: dict[Node, Bits] = {parameter: parameter for parameter in parameters}
+    for number, node in enumerate(shared, len(parameters)):
+        replaced[node] = recorder.node("parameter", node.width, (number,), Stage.EXECUTE)
+    with recording(recorder):
+        (root,) = evaluate((result,), replaced, lambda _: None)
+    graph = FunctionGraph("lanes", tuple(cast(Node, node) for node in replaced.values()), root)
+    operands = (graph, size, len(vectors), *vectors, *shared)
+    return interner.node("lanes", root.width * (vectors[0].width // size), operands, stage_of(operands))
 
 
 def _parts(structure: Any) -> list[Any]:
@@ -72,18 +113,34 @@ class _NotStraight(Exception):
 class _FunctionRecorder:
     """Traces the body of a function of the pseudocode, which may only compute."""
 
-    def __init__(self) -> None:
-        self._interner = Interner()
+    def __init__(self, interner: Interner | None = None) -> None:
+        self._interner = interner or Interner()
         self.node = self._interner.node
 
     def decide(self, condition: Node) -> bool:
         raise _NotStraight
+
+    def chosen(self, condition: Bits, then: Bits, otherwise: Bits) -> Bits | None:
+        return None
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         return call(self._interner, function, arguments, named)
 
     def __getattr__(self, name: str) -> Any:
         raise _NotStraight
+
+
+class _LaneRecorder(_FunctionRecorder):
+    """Traces the function of ``lanes``, which may decide on what is no lane."""
+
+    def __init__(self, interner: Interner, outer: Recorder) -> None:
+        super().__init__(interner)
+        self._outer = outer
+
+    def decide(self, condition: Node) -> bool:
+        if any(node.operation == "parameter" for node in reachable((condition,))):
+            raise _NotStraight
+        return self._outer.decide(condition)
 
 
 def _function_graph(

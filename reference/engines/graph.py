@@ -51,6 +51,8 @@ class Node(Bits):
     def build(cls, operation: str, width: int, operands: tuple[Any, ...]) -> Bits:
         if operation == "slice" and (simpler := _slice(width, *operands)) is not None:
             return simpler
+        if operation == "select" and (chosen := current().chosen(*operands)) is not None:
+            return chosen
         return current().node(operation, width, operands, stage_of(operands))
 
     def __bool__(self) -> bool:
@@ -174,6 +176,9 @@ class Recorder(Protocol):
 
     def node(self, operation: str, width: int, operands: tuple[Any, ...], stage: Stage) -> Node: ...
     def decide(self, condition: Node) -> bool: ...
+    def chosen(self, condition: Bits, then: Bits, otherwise: Bits) -> Bits | None:
+        """The side of a select that is taken, when that is better decided than computed."""
+        ...
 
 
 class _Active(threading.local):

@@ -23,6 +23,7 @@ from assay64.reference.engines.graph import (
     evaluate,
     reachable,
     recording,
+    stage_of,
 )
 from assay64.reference.pseudocode.exceptions import ArchitecturalException, EndOfInstruction
 from assay64.reference.pseudocode.processor import (
@@ -34,6 +35,8 @@ from assay64.reference.pseudocode.processor import (
     ProcessingElement,
     executing,
 )
+
+_SELECTS = 3  # selects that are decided on a path: eight variants at most
 
 Path = tuple[Event, ...]
 
@@ -76,6 +79,7 @@ class _Tracer:
         self._answers, self._interner = answers, interner
         self.node = interner.node
         self._known: dict[Node, bool] = {}
+        self._selected = 0
         self._domains: dict[Node, frozenset[int]] = {}
         self.answered: list[tuple[int, int]] = []  # the option taken, of how many
         self.events: list[Event] = []
@@ -134,6 +138,15 @@ class _Tracer:
         self._known[condition] = answer
         self._event("decide", condition, answer)
         return answer
+
+    def chosen(self, condition: Bits, then: Bits, otherwise: Bits) -> Bits | None:
+        """A select of values by what is known at decode makes variants of the instruction, up to a number of them."""
+        if not isinstance(condition, Node) or condition.stage is not Stage.DECODE:
+            return None
+        if stage_of((then, otherwise)) is Stage.DECODE or self._selected == _SELECTS:
+            return None
+        self._selected += condition not in self._known
+        return then if self.decide(condition) else otherwise
 
     def _answer(self, options: int) -> int:
         step = len(self.answered)

@@ -5,6 +5,7 @@ LLVM turns the variables into registers (mem2reg), so code is written here as it
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -14,6 +15,10 @@ METADATA = """
 !1 = !{!"branch_weights", i32 1, i32 2000}
 !2 = !{}
 """
+
+
+# How handlers call each other. Without registers to preserve, a handler has nothing to save beside its rare calls.
+HANDLER_CC = "preserve_nonecc" if platform.machine() in ("x86_64", "AMD64", "aarch64", "arm64") else "ccc"
 
 
 class Function:
@@ -103,8 +108,8 @@ class Function:
         return self.value(f"{operation} {kind} {value} to {to}")
 
     def call(self, returns: str, function: str, arguments: str) -> str:
-        if returns == "void":
-            self.line(f"call void {function}({arguments})")
+        if returns.endswith("void"):
+            self.line(f"call {returns} {function}({arguments})")
             return ""
         return self.value(f"call {returns} {function}({arguments})")
 

@@ -17,9 +17,16 @@ from typing import Any
 from assay64.reference.bits import Bits, Constant, If
 from assay64.reference.engines.graph import Event, Interner, Node, Stage, recording
 from assay64.reference.engines.native import layout
-from assay64.reference.engines.native.emitter import LIKELY, UNLIKELY, Function
+from assay64.reference.engines.native.emitter import HANDLER_CC, LIKELY, UNLIKELY, Function
 from assay64.reference.engines.native.layout import CONTEXT, RECORD_OPERANDS, RECORD_PC, RECORD_SIZE
-from assay64.reference.engines.native.memory import Access, address_of, flags_of, store_to
+from assay64.reference.engines.native.memory import (
+    Access,
+    address_of,
+    flags_of,
+    outlined_address_of,
+    outlined_store_to,
+    store_to,
+)
 from assay64.reference.engines.native.values import Values
 from assay64.reference.engines.native.variants import Body
 from assay64.reference.pseudocode.exceptions import SoftwareBreakpoint, SupervisorCall, Undefined
@@ -31,6 +38,7 @@ ARGUMENTS = "ptr %s, ptr %op, i64 %k"
 # A branch with less than this left, in bytes of records, leaves to the runtime: a page may be run through without counting.
 CAREFUL = (layout.RECORDS_PER_PAGE + 1) * RECORD_SIZE
 
+_INLINE_ACCESSES = 4  # an instruction of more accesses calls a function for each
 # Events whose instruction golden executes.
 _RARE = frozenset({"check_system_access", "read_implementation", "wait", "send_event"})
 
@@ -119,14 +127,16 @@ def handler(body: Body, functions: dict[str, Any]) -> Handler:
 class _Emitter:
     def __init__(self, functions: dict[str, Any]) -> None:
         self._slots = _Slots()
-        self._out = Function("HANDLER", "void", PARAMETERS)
+        self._out = Function("HANDLER", f"{HANDLER_CC} void", PARAMETERS)
         self._values = Values(self._out, self._leaf, functions)
         self._sets_btype = False
-        self._checks_fp = False
+        self._checks_fp = self._outlined = False
         self._target: Bits | None = None
         self._recorder = _Recorder()
 
     def handler(self, body: Body) -> Handler:
+        accesses = sum(event.kind in ("load", "store") for event in body.all_events())
+        self._outlined = accesses > _INLINE_ACCESSES
         self._body(body)
         if self._slots.end > RECORD_SIZE:
             raise RecordTooSmall(f"{self._slots.end} bytes")
@@ -213,12 +223,14 @@ class _Emitter:
             out.store(f"i{width}", number, address, ", align 16" if width == 128 else "")
 
     def _load(self, address: Bits, size: int, accdesc: Any) -> str:
-        pointer = address_of(self._out, Access(self._values.of(address), size, flags_of(accdesc)))
+        find = outlined_address_of if self._outlined else address_of
+        pointer = find(self._out, Access(self._values.of(address), size, flags_of(accdesc)))
         return self._out.load(f"i{8 * size}", pointer, ", align 1")
 
     def _store(self, address: Bits, size: int, accdesc: Any, value: Bits) -> None:
         access = Access(self._values.of(address), size, flags_of(accdesc))
-        store_to(self._out, access, self._values.of(value))
+        store = outlined_store_to if self._outlined else store_to
+        store(self._out, access, self._values.of(value))
 
     def _store_exclusive(self, address: Bits, size: int, accdesc: Any, value: Bits) -> str:
         out = self._out
@@ -267,7 +279,7 @@ class _Emitter:
         go, stop = out.label(), out.label()
         out.branch(condition, go, stop, LIKELY)
         out.place(stop)
-        out.line(f"musttail call void @{leave}({ARGUMENTS})")
+        out.line(f"musttail call {HANDLER_CC} void @{leave}({ARGUMENTS})")
         out.ret()
         out.place(go)
 
@@ -315,12 +327,12 @@ class _Emitter:
     def _exception(self, exception: Any) -> None:
         out = self._out
         if isinstance(exception, Undefined):
-            out.line(f"musttail call void @h_undefined({ARGUMENTS})")
+            out.line(f"musttail call {HANDLER_CC} void @h_undefined({ARGUMENTS})")
         else:
             immediate = out.cast("zext", f"i{exception.immediate.width}", self._values.of(exception.immediate), "i64")
             out.set_field("i64", "%s", CONTEXT["immediate"], immediate)
             name = "exit_svc" if isinstance(exception, SupervisorCall) else "exit_brk"
-            out.line(f"musttail call void @{name}({ARGUMENTS})")
+            out.line(f"musttail call {HANDLER_CC} void @{name}({ARGUMENTS})")
         out.ret()
 
     def _branch(self, target: Bits, branch_type: Any) -> None:
@@ -336,7 +348,7 @@ class _Emitter:
     def _continue(self, record: str, k: str) -> None:
         out = self._out
         following = out.load("ptr", record)
-        out.line(f"musttail call void {following}(ptr %s, ptr {record}, i64 {k})")
+        out.line(f"musttail call {HANDLER_CC} void {following}(ptr %s, ptr {record}, i64 {k})")
         out.ret()
 
     def _go_to(self, target: Bits) -> None:
@@ -414,6 +426,9 @@ class _Recorder:
 
     def decide(self, condition: Node) -> bool:
         raise TypeError("an atomic operation decides nothing")
+
+    def chosen(self, condition: Bits, then: Bits, otherwise: Bits) -> Bits | None:
+        return None
 
 
 def register_offset(kind: str, number: int) -> int:

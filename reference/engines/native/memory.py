@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assay64.reference.engines.native import layout
-from assay64.reference.engines.native.emitter import LIKELY, UNLIKELY, Function
+from assay64.reference.engines.native.emitter import HANDLER_CC, LIKELY, UNLIKELY, Function
 from assay64.reference.engines.native.layout import CONTEXT, PAGES, RECORD_SIZE, REGION, SPACE
 from assay64.reference.pseudocode.processor import AccessDescriptor
 
@@ -39,6 +39,9 @@ class Access:
     address: str
     size: int
     flags: int
+
+
+_ACCESS = "ptr %s, i64 %tagged, i64 %size, i32 %flags"
 
 
 # --- in handlers
@@ -77,6 +80,19 @@ def store_to(out: Function, access: Access, value: str) -> None:
     out.place(join)
 
 
+def outlined_address_of(out: Function, access: Access) -> str:
+    """``address_of`` as a call: for instructions of many accesses, whose code would be long."""
+    pointer = _slow(out, "load_address", access)
+    _leave_unless(out, pointer)
+    return pointer
+
+
+def outlined_store_to(out: Function, access: Access, value: str) -> None:
+    kind = f"i{8 * access.size}"
+    given = f"ptr %s, i64 {access.address}, {kind} {value}, i32 {access.flags}"
+    _leave_unless(out, out.call("ptr", f"@store_{kind}", given))
+
+
 def _probe(out: Function, access: Access, fast: str, slow: str) -> str:
     """Go to ``fast`` when the TLB has the page and nothing speaks against the access; gives what makes its address the
     host's. One comparison: an access that crosses the page, or that must be aligned and is not, differs from the tag.
@@ -105,7 +121,7 @@ def _leave_unless(out: Function, pointer: str) -> str:
     go, leave = out.label(), out.label()
     out.branch(out.compare("ne", "ptr", pointer, "null"), go, leave, LIKELY)
     out.place(leave)
-    out.line("musttail call void @exit_prepared(ptr %s, ptr %op, i64 %k)")
+    out.line(f"musttail call {HANDLER_CC} void @exit_prepared(ptr %s, ptr %op, i64 %k)")
     out.ret()
     out.place(go)
     return go
@@ -116,6 +132,9 @@ def _leave_unless(out: Function, pointer: str) -> str:
 
 def functions() -> Iterator[Function]:
     """The functions behind the TLB."""
+    yield _load_address()
+    for size in (1, 2, 4, 8, 16):
+        yield _store(size)
     yield _untagged()
     yield _find_region()
     yield _abort()
@@ -132,6 +151,33 @@ def functions() -> Iterator[Function]:
     yield _zero_block()
     yield _permits("readable", READ)
     yield _permits("guarded", layout.GUARDED)
+
+
+def _load_address() -> Function:
+    """The host's address of a load that need not be aligned, or null."""
+    f = Function("load_address", "ptr", _ACCESS)
+    last = f.binary("add", "i64", "%tagged", f.binary("sub", "i64", "%size", 1))
+    index = f.binary("and", "i64", f.binary("lshr", "i64", "%tagged", 8), (1 << layout.TLB_BITS) - 1 << 4)
+    entry = f.offset("%s", f.binary("add", "i64", index, CONTEXT["read_tlb"]))
+    with f.when(f.compare("eq", "i64", f.load("i64", entry), f.binary("and", "i64", last, -_PAGE)), LIKELY):
+        f.ret("ptr", f.value(f"getelementptr i8, ptr {f.field('ptr', entry, 8)}, i64 %tagged"))
+    f.ret("ptr", f.call("ptr", "@slow_load", "ptr %s, i64 %tagged, i64 %size, i32 %flags"))
+    return f
+
+
+def _store(size: int) -> Function:
+    """A store that need not be aligned. Not null when it is done."""
+    kind = f"i{8 * size}"
+    f = Function(f"store_{kind}", "ptr", f"ptr %s, i64 %tagged, {kind} %value, i32 %flags")
+    fast, slow = f.label(), f.label()
+    addend = _probe(f, Access("%tagged", size, WRITE), fast, slow)
+    f.place(fast)
+    f.store(kind, "%value", f.value(f"getelementptr i8, ptr {addend}, i64 %tagged"), ", align 1")
+    f.ret("ptr", "%s")
+    f.place(slow)
+    f.store(kind, "%value", f.offset("%s", CONTEXT["value"]))
+    f.ret("ptr", f.call("ptr", "@slow_store", f"ptr %s, i64 %tagged, i64 {size}, i32 %flags"))
+    return f
 
 
 def _untagged() -> Function:
@@ -271,9 +317,6 @@ def _fill(f: Function, table: str, addend: str) -> None:
 def _count(f: Function, name: str) -> None:
     address = f.offset("%s", CONTEXT[name])
     f.store("i64", f.binary("add", "i64", f.load("i64", address), 1), address)
-
-
-_ACCESS = "ptr %s, i64 %tagged, i64 %size, i32 %flags"
 
 
 def _slow_load() -> Function:

@@ -12,7 +12,7 @@ from assay64.reference.encoding.decoder import encoding_tree
 from assay64.reference.engines.graph import FunctionGraph
 from assay64.reference.engines.native import memory, runtime
 from assay64.reference.engines.native.decoding import DecoderEmitter, Settings, decode_function
-from assay64.reference.engines.native.emitter import METADATA, Function
+from assay64.reference.engines.native.emitter import HANDLER_CC, METADATA, Function
 from assay64.reference.engines.native.handlers import (
     PARAMETERS,
     Handler,
@@ -100,7 +100,7 @@ def modules(made: Program) -> Iterator[str]:
     hash, so that a change of one definition changes few modules.
     """
     externals = {f.name: f.declaration() for f in (*made.runtime, *made.functions.values(), *made.decoders)}
-    externals |= {name: f"declare void @{name}({_types(PARAMETERS)})" for name in made.handlers}
+    externals |= {name: f"declare {HANDLER_CC} void @{name}({_types(PARAMETERS)})" for name in made.handlers}
     for functions in (made.runtime, made.functions.values(), *(made.decoders[part::3] for part in range(3))):
         yield _module([(f.name, f.text(), f.declared) for f in functions], externals)
     listed = sorted(made.handlers.values(), key=lambda h: h.name)

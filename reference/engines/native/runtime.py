@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from assay64.reference.engines.native import layout
-from assay64.reference.engines.native.emitter import UNLIKELY, Function
+from assay64.reference.engines.native.emitter import HANDLER_CC, UNLIKELY, Function
 from assay64.reference.engines.native.handlers import CAREFUL, PARAMETERS
 from assay64.reference.engines.native.layout import (
     CONTEXT,
@@ -58,7 +58,7 @@ def _exits() -> Iterator[Function]:
 
 def _exit(name: str, reason: int | None, advance: int = 0) -> Function:
     """A handler that leaves before its instruction: its PC, and how much of the budget is left, in bytes of records."""
-    f = Function(name, "void", PARAMETERS)
+    f = Function(name, f"{HANDLER_CC} void", PARAMETERS)
     if reason is not None:
         f.set_field("i32", "%s", CONTEXT["exit"], reason)
     pc = f.field("i64", "%op", RECORD_PC)
@@ -101,10 +101,10 @@ def _count(f: Function, name: str) -> None:
 
 def _decode_stub() -> Function:
     """The handler of a record that has not been decoded."""
-    f = Function("h_decode", "void", PARAMETERS)
+    f = Function("h_decode", f"{HANDLER_CC} void", PARAMETERS)
     with f.when(f.call("i1", "@is_breakpoint", f"ptr %s, i64 {f.field('i64', '%op', RECORD_PC)}"), UNLIKELY):
         f.store("ptr", "@h_breakpoint", "%op")
-        f.line(f"musttail call void @h_breakpoint({PARAMETERS})")
+        f.line(f"musttail call {HANDLER_CC} void @h_breakpoint({PARAMETERS})")
         f.ret()
     pages = f.field("ptr", "%s", CONTEXT["pages"])
     records = f.cast("ptrtoint", "ptr", f.field("ptr", pages, PAGES["records"]), "i64")
@@ -117,14 +117,14 @@ def _decode_stub() -> Function:
     f.store("i32", f.load("i32", word), f.offset(copies, offset))
     f.call("void", "@decode_record", f"ptr %s, ptr %op, ptr {word}")
     handler = f.load("ptr", "%op")
-    f.line(f"musttail call void {handler}({PARAMETERS})")
+    f.line(f"musttail call {HANDLER_CC} void {handler}({PARAMETERS})")
     f.ret()
     return f
 
 
 def _page_end() -> Function:
     """The record behind the last of a page: go on with the next page."""
-    f = Function("h_page_end", "void", PARAMETERS)
+    f = Function("h_page_end", f"{HANDLER_CC} void", PARAMETERS)
     pc = f.field("i64", "%op", RECORD_PC)
     left = f.binary("sub", "i64", "%k", f.cast("ptrtoint", "ptr", "%op", "i64"))
     with f.when(f.compare("slt", "i64", left, CAREFUL), UNLIKELY):
@@ -135,7 +135,7 @@ def _page_end() -> Function:
     record = f.call("ptr", "@lookup", f"ptr %s, i64 {pc}")
     k = f.binary("add", "i64", left, f.cast("ptrtoint", "ptr", record, "i64"))
     handler = f.load("ptr", record)
-    f.line(f"musttail call void {handler}(ptr %s, ptr {record}, i64 {k})")
+    f.line(f"musttail call {HANDLER_CC} void {handler}(ptr %s, ptr {record}, i64 {k})")
     f.ret()
     return f
 
@@ -186,11 +186,10 @@ def _find_page() -> Function:
         f.ret("ptr", "null")
     count = f.field("i64", pages, PAGES["count"])
     addresses, records = f.field("ptr", pages, PAGES["address"]), f.field("ptr", pages, PAGES["records"])
-    with f.count_up(count) as (index, _):
-        with f.when(
-            f.compare("eq", "i64", f.load("i64", f.offset(addresses, f.binary("shl", "i64", index, 3))), "%page")
-        ):
-            f.ret("ptr", f.offset(records, f.binary("mul", "i64", index, RECORDS_PER_PAGE * RECORD_SIZE)))
+    with f.count_up(count) as (index, _), f.when(
+        f.compare("eq", "i64", f.load("i64", f.offset(addresses, f.binary("shl", "i64", index, 3))), "%page")
+    ):
+        f.ret("ptr", f.offset(records, f.binary("mul", "i64", index, RECORDS_PER_PAGE * RECORD_SIZE)))
     full = f.compare("uge", "i64", count, f.field("i64", pages, PAGES["limit"]))
     with f.when(full, UNLIKELY):
         f.call("void", "@flush", "ptr %s")
@@ -319,7 +318,7 @@ def _step() -> Function:
     f.set_field("i64", stop, RECORD_PC, f.binary("add", "i64", f.field("i64", scratch, RECORD_PC), 4))
     f.set_field("i32", "%s", CONTEXT["exit"], layout.EXIT_CONTINUE)
     end = f.cast("ptrtoint", "ptr", stop, "i64")
-    f.call("void", f.load("ptr", scratch), f"ptr %s, ptr {scratch}, i64 {end}")
+    f.call(f"{HANDLER_CC} void", f.load("ptr", scratch), f"ptr %s, ptr {scratch}, i64 {end}")
     f.ret("i1", f.compare("eq", "i32", f.field("i32", "%s", CONTEXT["exit"]), layout.EXIT_CONTINUE))
     return f
 
@@ -355,7 +354,7 @@ def _run() -> Function:
         now = f.select(many, "i64", _SLICE, left)
         k = f.binary("add", "i64", f.binary("mul", "i64", now, RECORD_SIZE), f.cast("ptrtoint", "ptr", record, "i64"))
         f.set_field("i32", "%s", CONTEXT["exit"], layout.EXIT_CONTINUE)
-        f.call("void", f.load("ptr", record), f"ptr %s, ptr {record}, i64 {k}")
+        f.call(f"{HANDLER_CC} void", f.load("ptr", record), f"ptr %s, ptr {record}, i64 {k}")
         unused = f.binary("sdiv", "i64", f.field("i64", "%s", CONTEXT["k"]), RECORD_SIZE)
         count = f.binary("sub", "i64", now, unused)
         f.store("i64", f.binary("sub", "i64", left, count), remaining)

@@ -15,7 +15,6 @@ from assay64.reference.engines.native.emitter import Function
 
 # Wider divisions than this LLVM leaves to a library that is not there.
 _WIDEST_DIVISION = 64
-_VECTOR = {"add", "sub", "mul", "and", "or", "xor"}
 
 
 class Values:
@@ -259,15 +258,6 @@ class Values:
         if always or node.operation == "ashr":
             return result
         return out.value(f"select <{count} x i1> {inside}, {kind} {result}, {kind} zeroinitializer")
-
-
-LANE_OPERATIONS = frozenset(
-    {
-        *_VECTOR,
-        *("eq", "ult", "slt", "select", "slice", "concat", "zero_extend", "sign_extend", "shl", "lshr", "ashr"),
-        *("count_leading_zeros", "count_ones", "parameter"),
-    }
-)
 
 
 def returns(graph: FunctionGraph) -> str:
