@@ -354,9 +354,14 @@ def test_stop_ends_a_run_in_progress_and_one_to_come(guest):
     assert 0.04 < time.monotonic() - begun < 20
     timer.join()
     assert guest.run(ADD_X0).kind is ExitKind.UNTIL
+    guest.put([ADD_X0])
+    guest.load()
     guest.instance.stop(0)
-    assert guest.run(ADD_X0).kind is ExitKind.STOPPED
+    assert guest.instance.run(0, 10, guest.end).kind is ExitKind.STOPPED
     assert guest.x(0) == 0
+    guest.instance.stop(0)
+    guest.load()
+    assert guest.instance.run(0, 10, guest.end).kind is ExitKind.UNTIL, "loading a state forgets it"
 
 
 def test_the_exclusive_monitor_starts_open(guest):

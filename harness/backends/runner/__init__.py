@@ -11,7 +11,7 @@ import platform
 import sys
 
 from assay64.harness.backends.base import check_environment
-from assay64.harness.backends.contract import Backend, Instance, Unsupported
+from assay64.harness.backends.contract import Backend, Instance
 from assay64.harness.backends.runner import emulator
 from assay64.harness.backends.runner.host import Host
 from assay64.harness.backends.runner.instance import RunnerInstance
@@ -35,8 +35,6 @@ ACTIONS = frozenset(
         "stop_request",
     }
 )
-# SCTLR_EL1 bits that make no difference where keys cannot be chosen: EnIA, EnIB, EnDA, EnDB.
-SCTLR_WITHOUT_EFFECT = 1 << 31 | 1 << 30 | 1 << 27 | 1 << 13
 
 
 class RunnerBackend:
@@ -69,13 +67,11 @@ class RunnerBackend:
             exact_budget=False,
             exclusive_monitor=self.monitor,
             batch=True,
-            fixed={"tcr_el1": 0, "cpacr_el1": CPACR_EL1},
+            fixed={"sctlr_el1": SCTLR_EL1, "tcr_el1": 0, "cpacr_el1": CPACR_EL1},
         )
 
     def create(self, environment: Environment, vcpus: int = 1) -> Instance:
         check_environment(self.capabilities(), environment, vcpus)
-        if other := (environment.sctlr_el1 ^ SCTLR_EL1) & ~SCTLR_WITHOUT_EFFECT:
-            raise Unsupported(f"Linux has set SCTLR_EL1 to {SCTLR_EL1:#x}: bits {other:#x} cannot be changed")
         host = self._smallest_host(environment)
         return RunnerInstance(Runner(host.launcher), host, environment)
 

@@ -46,7 +46,7 @@ HWCAPS2 = {
 @dataclass(frozen=True)
 class Host:
     """``launcher`` is the command in front of the runner program; sizes are in bytes. ``remaps_code`` marks emulators
-    that ignore IC IVAU in programs and notice changed code only when its protection is set again.
+    that ignore IC IVAU in programs (QEMU before 8.1) and forget code only when it becomes writable.
     """
 
     launcher: tuple[str, ...]

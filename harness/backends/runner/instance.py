@@ -14,7 +14,7 @@ from assay64.harness.backends.runner.exits import Ending, exit_of
 from assay64.harness.backends.runner.host import Host
 from assay64.harness.backends.runner.process import MPROTECT, Runner
 from assay64.harness.backends.runner.refusals import refusals
-from assay64.harness.backends.runner.windows import Window, Windows
+from assay64.harness.backends.runner.windows import PROT_WRITE, Window, Windows
 from assay64.harness.cases.case import Environment
 from assay64.harness.cases.layout import STATE_DTYPE, Batch, StateRecord, new_state
 from assay64.harness.cases.memory import HostMemory
@@ -69,6 +69,7 @@ class RunnerInstance(OptionalActions):
         self._only(vcpu)
         self._state[...] = state
         self._state["pstate"] &= self.pstate_mask
+        self._stop_requested = False
 
     def get_state(self, vcpu: int, state: StateRecord) -> None:
         self._only(vcpu)
@@ -113,18 +114,22 @@ class RunnerInstance(OptionalActions):
             self._code.restore()
 
     def _tell_changed(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Leave the ranges to the runner; where the emulator ignores IC IVAU, change their protection to what it is."""
+        """Leave the ranges to the runner; an emulator that ignores IC IVAU forgets what becomes writable."""
         if len(ranges) > MAX_RANGES:
             ranges = [(window.address, window.end) for window in self.windows.executable()]
         first = arena.RANGES[0] // 8
         if self.host.remaps_code:
-            page = self.host.page_size
             for start, end in ranges:
-                low, window = start - start % page, self.windows.find(start)
-                self.runner.call(MPROTECT, low, end - low, window.protection if window else 0)
+                self._remap(start, end)
             ranges = ()
         self.runner.control[first : first + 2 * len(ranges)] = [bound for pair in ranges for bound in pair]
         self.runner.control[arena.RANGES_END] = arena.address(arena.RANGES) + 16 * len(ranges)
+
+    def _remap(self, start: int, end: int) -> None:
+        window, low = self.windows.find(start), start - start % self.host.page_size
+        if window is not None:
+            for protection in (window.protection | PROT_WRITE, window.protection):
+                self.runner.call(MPROTECT, low, end - low, protection)
 
     def _stop_when_asked(self) -> None:
         if self._stop_requested:

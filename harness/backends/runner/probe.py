@@ -15,8 +15,13 @@ from assay64.harness.cases.outcome import ExitKind
 
 _MRS_X0_DCZID, _MRS_X0_CTR = 0xD53B_00E0, 0xD53B_0020
 _MOV_X0_1, _MOV_X0_2 = 0xD280_0020, 0xD280_0040
-# Features without a bit in the auxiliary vector, or with one that QEMU leaves out, and an instruction of each.
-_SHOWN_BY = {"FEAT_LOR": 0x88DF_7C20, "FEAT_SSBS": 0xD53B_42C0}  # ldlar w0, [x1]; mrs x0, ssbs
+# Features without a bit in the auxiliary vector, or with one that some QEMU sets wrongly, and an instruction of each.
+_SHOWN_BY = {
+    "FEAT_LOR": 0x88DF_7C20,  # ldlar w0, [x1]
+    "FEAT_SSBS": 0xD53B_42C0,  # mrs x0, ssbs
+    "FEAT_DPB": 0xD50B_7C21,  # dc cvap, x1
+    "FEAT_DPB2": 0xD50B_7D21,  # dc cvadp, x1
+}
 _DCZID_DZP = 1 << 4
 
 
@@ -27,17 +32,19 @@ def probe(launcher: tuple[str, ...]) -> Host:
     try:
         auxiliary = runner.auxiliary()
         host = Host(launcher, page_size=auxiliary.get(AT_PAGESZ, 4096), features=features_of(auxiliary))
-        guest = _Guest(RunnerInstance(runner, host, Environment()))
+        instance = RunnerInstance(runner, host, Environment())
+        guest = _Guest(instance)
+        # It has to be known before anything else can be asked.
+        guest.value(_MOV_X0_1)
+        host = instance.host = replace(host, remaps_code=guest.value(_MOV_X0_2) != 2)
         shown = {name for name, word in _SHOWN_BY.items() if guest.executes(word, DATA_REGION[0])}
         dczid, ctr = guest.value(_MRS_X0_DCZID), guest.value(_MRS_X0_CTR)
-        guest.value(_MOV_X0_1)
         return replace(
             host,
-            features=host.features | shown,
+            features=host.features - _SHOWN_BY.keys() | shown,
             dc_zva_size=0 if dczid & _DCZID_DZP else 4 << (dczid & 0xF),
             cache_line_size=4 << (ctr >> 16 & 0xF),
             exclusives_granule=4 << (ctr >> 20 & 0xF),
-            remaps_code=guest.value(_MOV_X0_2) != 2,
         )
     finally:
         runner.close()

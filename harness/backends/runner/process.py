@@ -51,7 +51,8 @@ class Runner:
                 stdin=self.arena.descriptor,
                 stdout=theirs.fileno(),
                 pass_fds=(elf,),
-                env={},
+                # QEMU_CPU and the like would change what the options say.
+                env={name: value for name, value in os.environ.items() if not name.startswith("QEMU_")},
             )
         finally:
             os.close(elf)

@@ -212,10 +212,14 @@ invalidate:
     isb
     ret
 remap:
-    and x0, x0, #0xfffffffffffff000
-    sub x1, x1, x0
-    mov x2, #5 // PROT_READ | PROT_EXEC
+    and x3, x0, #0xfffffffffffff000
+    sub x1, x1, x3
     mov x8, #226 // mprotect
+    mov x0, x3
+    mov x2, #7 // PROT_READ | PROT_WRITE | PROT_EXEC
+    svc #0
+    mov x0, x3
+    mov x2, #5 // PROT_READ | PROT_EXEC
     svc #0
     ret
 

@@ -13,7 +13,8 @@ from assay64.harness.backends.runner.process import MMAP, MPROTECT, MUNMAP, Runn
 from assay64.harness.backends.runner.program import RESERVED
 from assay64.harness.cases.memory import HostMemory
 
-_PROTECTION = {"r": 1, "w": 2, "x": 4}
+PROT_WRITE = 2
+_PROTECTION = {"r": 1, "w": PROT_WRITE, "x": 4}
 _PROT_BTI = 0x10
 # Linux and the hosts of emulators know no memory that can be written or executed and not read.
 _PERMISSIONS: tuple[set[str], ...] = (set(), {"r"}, {"r", "w"}, {"r", "x"})
@@ -78,7 +79,7 @@ class Windows:
         self.unmap(window.address, window.size)
         descriptor = self.descriptor(window.memory)
         try:
-            self._runner.call(
+            place = self._runner.call(
                 MMAP,
                 window.address,
                 window.size,
@@ -91,6 +92,9 @@ class Windows:
             raise Unsupported(
                 f"nothing can be mapped at {window.address:#x}: {os.strerror(error.errno or 0)}"
             ) from None
+        if place != window.address:  # an emulator that takes the address for a hint
+            self._runner.call(MUNMAP, place, window.size)
+            raise Unsupported(f"nothing can be mapped at {window.address:#x}")
         self._windows.append(window)
 
     def unmap(self, address: int, size: int) -> None:
