@@ -67,7 +67,7 @@ def user(monkeypatch: pytest.MonkeyPatch, user_id: int) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user_id)
 
 
-INSTALL = "install -y --no-install-recommends -q g++ binutils-aarch64-linux-gnu"
+INSTALL = "install -y --no-install-recommends -q g++ binutils-aarch64-linux-gnu qemu-user"
 
 
 def test_root_installs_what_the_distribution_has(apt: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_user_without_rights_is_told_the_command(
     code, _, err = doctor("--install")
     assert code == 0, "it goes on with what is here"
     assert apt() == []
-    wanted = "sudo apt-get install -y --no-install-recommends g++ libdynarmic-dev binutils-aarch64-linux-gnu"
+    wanted = "sudo apt-get install -y --no-install-recommends g++ libdynarmic-dev binutils-aarch64-linux-gnu qemu-user"
     assert wanted in err
 
 
