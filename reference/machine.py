@@ -46,10 +46,10 @@ class Stop:
 class Machine:
     """One or several processing elements over shared memory.
 
-    ``engine`` is ``native``, the compiled specification, or ``golden``, which executes it in Python, an instruction at a
-    time. They give the same results. ``chooser`` decides where Arm permits several behaviours, under golden alone; the CPU
-    model does unless one is given. ``code_pages`` bounds the native engine's memory: pages of 4 KiB of code that are kept
-    decoded, 70 KiB each.
+    ``engine`` is ``native``, the compiled specification, or ``golden``, which executes it in Python, an instruction at
+    a time. They give the same results. ``chooser`` decides where Arm permits several behaviours, under golden alone;
+    the CPU model does unless one is given. ``code_pages`` bounds the native engine's memory: pages of 4 KiB of code
+    that are kept decoded, 70 KiB each.
     """
 
     def __init__(
@@ -134,7 +134,6 @@ class Machine:
         if self.native:
             return self._run_native(self.native[element], budget, until)
         pe = self.elements[element]
-        self._stop.clear()
         while True:
             if pe.pc == until:
                 return Stop("until")
@@ -143,6 +142,7 @@ class Machine:
             if budget <= 0:
                 return Stop("budget")
             if self._stop.is_set():
+                self._stop.clear()
                 return Stop("stopped")
             try:
                 pe.step()
@@ -151,7 +151,7 @@ class Machine:
             budget -= 1
 
     def _run_native(self, pe: NativePE, budget: int, until: int | None) -> Stop:
-        breakpoints = frozenset(self.breakpoints) | (frozenset() if until is None else {until})
+        breakpoints = frozenset(self.breakpoints if until is None else {*self.breakpoints, until})
         try:
             reason = pe.run(max(budget, 0), breakpoints)
         except ArchitecturalException as exception:
@@ -167,10 +167,14 @@ class Machine:
         return Stop("budget")
 
     def stop(self) -> None:
-        """From another thread: make a run return before its next instruction."""
+        """From another thread: make a run return before its next instruction; with none in progress, the next run."""
         self._stop.set()
         for element in self.native:
             element.request_stop()
+
+    def forget_stop(self) -> None:
+        """Take back a request to stop that no run has seen."""
+        self._stop.clear()
 
     def statistics(self, *, element: int = 0) -> Statistics:
         """What the native engine did. TypeError under golden."""

@@ -31,7 +31,26 @@ _SMALL = 48  # a function of fewer nodes is not worth a call
 _LANES: Any = getattr(lanes, "__wrapped__")  # noqa: B009  # the function under its mark
 # The primitives that may stand in the function of ``lanes``.
 LANE_OPERATIONS = frozenset(
-    ["add", "sub", "mul", "and", "or", "xor", "eq", "ult", "slt", "select", "slice", "concat", "zero_extend", "sign_extend", "shl", "lshr", "ashr", "count_leading_zeros", "count_ones", "parameter"]
+    {
+        *(
+            "add",
+            "sub",
+            "mul",
+            "and",
+            "or",
+            "xor",
+            "eq",
+            "ult",
+            "slt",
+            "select",
+            "slice",
+            "concat",
+            "shl",
+            "lshr",
+            "ashr",
+        ),
+        *("zero_extend", "sign_extend", "count_leading_zeros", "count_ones", "parameter"),
+    }
 )
 _FUNCTIONS: dict[Any, FunctionGraph | None] = {}
 

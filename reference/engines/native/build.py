@@ -1,7 +1,8 @@
 """Compiling the engine once for each user, and loading it.
 
-The objects are cached by the hash of what they were made of: the specification, the engine, LLVM, the host's CPU. An entry
-that is damaged or foreign is made again. LLVM runs in child processes, because a fatal error of LLVM ends its process.
+The objects are cached by the hash of what they were made of: the specification, the engine, LLVM, the host's CPU. An
+entry that is damaged or foreign is made again. LLVM runs in child processes, because a fatal error of LLVM ends its
+process.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import llvmlite
-import llvmlite.binding as llvm
 import msgspec
 
 from assay64.reference.cache import cache_folder, read_cached, write_cached
 
+llvm: Any = import_module("llvmlite.binding")  # it has no types
 _REFERENCE = Path(__file__).parents[2]
 # What the code is made of. How it is built, loaded and driven does not change it.
 _SOURCES = (
@@ -217,8 +219,9 @@ def _compiled(text: str, level: int) -> bytes:
 def _progress() -> Generator[Any]:
     """Shows how far the build is, where somebody looks on."""
     if not sys.stderr.isatty():
-        print("assay64: compiling the native engine, once for this user and version ...", file=sys.stderr, flush=True)
-        yield lambda *_: None
+        sys.stderr.write("assay64: compiling the native engine, once for this user and version ...\n")
+        sys.stderr.flush()
+        yield _ignore
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -232,3 +235,6 @@ def _progress() -> Generator[Any]:
             bar.update(tasks[what], completed=done)
 
         yield show
+
+
+def _ignore(what: str, done: int, total: int) -> None: ...

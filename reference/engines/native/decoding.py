@@ -137,8 +137,8 @@ class DecoderEmitter:
 
 
 def decode_function(tree: Encodings, definitions: Sequence[Definition]) -> Function:
-    """``decode``: the definition that covers a word, as encoding/decoder.py's tree says; golden where should-be bits are
-    violated.
+    """``decode``: the definition that covers a word, as encoding/decoder.py's tree says; golden where should-be bits
+    are violated.
     """
     out = Function("decode", "void", DECODE_PARAMETERS)
     _node(out, tree, definitions)

@@ -3,8 +3,8 @@
     void handler(context, record, k)
 
 ``k`` is the address where the budget ends, counted in records: the instructions left before this one are
-(k - record) / RECORD_SIZE, so that straight code counts nothing. A branch moves ``k`` with it, and leaves to the runtime
-when less is left than a page can hold.
+(k - record) / RECORD_SIZE, so that straight code counts nothing. A branch moves ``k`` with it, and leaves to the
+runtime when less is left than a page can hold.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from assay64.reference.pseudocode.processor import REGISTERS, MemAtomicOp
 
 PARAMETERS = "ptr %s, ptr %op, i64 %k"
 ARGUMENTS = "ptr %s, ptr %op, i64 %k"
-# A branch with less than this left, in bytes of records, leaves to the runtime: a page may be run through without counting.
+# A branch with less than this left, in bytes of records, leaves to the runtime: a page may be run through without
+# counting.
 CAREFUL = (layout.RECORDS_PER_PAGE + 1) * RECORD_SIZE
 
 _INLINE_ACCESSES = 4  # an instruction of more accesses calls a function for each
@@ -47,9 +48,9 @@ _RARE = frozenset({"check_system_access", "read_implementation", "wait", "send_e
 class Slot:
     """A decoded operand: what the decoder stores at ``offset`` of the record.
 
-    ``kind``: ``value`` (of ``node``), ``X``, ``Xw``, ``XSP``, ``V``, ``APKey`` (the offset in the context of the register
-    that ``node`` numbers; Xw is one to be written), ``sp_mask`` (15 when ``node`` numbers SP and its alignment is
-    checked), ``chain`` (the record of the branch's target, when it is known).
+    ``kind``: ``value`` (of ``node``), ``X``, ``Xw``, ``XSP``, ``V``, ``APKey`` (the offset in the context of the
+    register that ``node`` numbers; Xw is one to be written), ``sp_mask`` (15 when ``node`` numbers SP and its alignment
+    is checked), ``chain`` (the record of the branch's target, when it is known).
     """
 
     kind: str
@@ -379,7 +380,7 @@ class _Emitter:
         out = self._out
         room = out.offset("%op", chain.offset)
         known = out.load("ptr", room)
-        with _merge(out, out.compare("ne", "ptr", known, "null"), known) as merged:
+        with _Merge(out, out.compare("ne", "ptr", known, "null"), known) as merged:
             merged.append(out.call("ptr", "@link", f"ptr %s, i64 {where}, ptr {room}"))
         return merged[-1]
 
@@ -389,12 +390,12 @@ class _Emitter:
         entry = out.offset("%s", out.binary("add", "i64", index, CONTEXT["jump_cache"]))
         hit = out.compare("eq", "i64", out.load("i64", entry), where)
         known = out.field("ptr", entry, 8)
-        with _merge(out, hit, known) as merged:
+        with _Merge(out, hit, known) as merged:
             merged.append(out.call("ptr", "@jump", f"ptr %s, i64 {where}"))
         return merged[-1]
 
 
-class _merge:
+class _Merge:
     """A value that is known when a condition holds, and is computed in the block otherwise: the last of the list."""
 
     def __init__(self, out: Function, condition: str, known: str) -> None:

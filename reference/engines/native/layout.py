@@ -1,7 +1,7 @@
 """Where things are in the native engine's memory: the context of a processing element, decoded instructions, tables.
 
-The offsets are in bytes. ``Fields`` lays a structure out from a declaration, so that Python and the generated code share
-one description.
+The offsets are in bytes. ``Fields`` lays a structure out from a declaration, so that Python and the generated code
+share one description.
 """
 
 from __future__ import annotations

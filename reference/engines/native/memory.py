@@ -1,8 +1,9 @@
 """Guest memory in generated code: the software TLB in front, and behind it translation, permissions, faults, monitors,
 and code that is written to.
 
-What is unusual (an access that crosses into a page that faults, a store-exclusive that does not pass) is left to golden,
-which executes the whole instruction again. So no register that an instruction reads may change before its last access.
+What is unusual (an access that crosses into a page that faults, a store-exclusive that does not pass) is left to
+golden, which executes the whole instruction again. So no register that an instruction reads may change before its last
+access.
 """
 
 from __future__ import annotations

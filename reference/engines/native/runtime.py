@@ -1,7 +1,7 @@
 """From instruction to instruction: the records of pages of code, exits, the run loop, single step.
 
-A page of code has a record for each of its words, at the same distance, so that straight code and branches within the page
-need no lookup, and a word that is written to is forgotten by resetting its record.
+A page of code has a record for each of its words, at the same distance, so that straight code and branches within the
+page need no lookup, and a word that is written to is forgotten by resetting its record.
 """
 
 from __future__ import annotations
@@ -186,8 +186,9 @@ def _find_page() -> Function:
         f.ret("ptr", "null")
     count = f.field("i64", pages, PAGES["count"])
     addresses, records = f.field("ptr", pages, PAGES["address"]), f.field("ptr", pages, PAGES["records"])
-    with f.count_up(count) as (index, _), f.when(
-        f.compare("eq", "i64", f.load("i64", f.offset(addresses, f.binary("shl", "i64", index, 3))), "%page")
+    with (
+        f.count_up(count) as (index, _),
+        f.when(f.compare("eq", "i64", f.load("i64", f.offset(addresses, f.binary("shl", "i64", index, 3))), "%page")),
     ):
         f.ret("ptr", f.offset(records, f.binary("mul", "i64", index, RECORDS_PER_PAGE * RECORD_SIZE)))
     full = f.compare("uge", "i64", count, f.field("i64", pages, PAGES["limit"]))

@@ -68,7 +68,7 @@ def _split(paths: tuple[Path, ...], step: int, events: tuple[Event, ...]) -> Tre
         if event.kind == "choose":
             name, constraints, _ = event.arguments
             sides = [tuple(p for p in paths if p[step].arguments[2] is c) for c in constraints]
-            chosen = events + (Event("open", ()),)
+            chosen = (*events, Event("open", ()))
             return Fork(None, name, constraints, tuple(_split(side, step + 1, chosen) for side in sides))
         events += (event,)
         if event.kind in ("end", "exception"):
