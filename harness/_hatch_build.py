@@ -17,7 +17,11 @@ from hatchling.builders.wheel import WheelBuilderConfig
 PACKAGE = "assay64"
 FOLDERS = ("harness", "reference", "suites")
 # Files of the package itself, and where they stand in the source tree.
-FILES = {"__init__.py": "harness/_facade.py", "py.typed": "harness/py.typed"}
+FILES = {
+    "__init__.py": "harness/_facade.py",
+    "strategies.py": "harness/_strategies.py",
+    "py.typed": "harness/py.typed",
+}
 LINKS = "build/dev"
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 PACKAGES = ("harness", "reference", "suites")
-# In the source tree only: the build hook, and the two files that become those of the package itself.
-NOT_IN_PACKAGES = {"harness/_hatch_build.py", "harness/_facade.py", "harness/py.typed"}
+# In the source tree only: the build hook, and the files that become those of the package itself.
+NOT_IN_PACKAGES = {"harness/_hatch_build.py", "harness/_facade.py", "harness/_strategies.py", "harness/py.typed"}
 LEFT_BEHIND = {"__pycache__", ".hypothesis", ".pytest_cache", ".ruff_cache"}
 
 pytestmark = pytest.mark.xdist_group("packaging")
@@ -53,7 +53,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(checkout: P
     with zipfile.ZipFile(built[1]) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     expected = {f"assay64/{name}" for name in sources(checkout) - NOT_IN_PACKAGES}
-    assert names == expected | {"assay64/__init__.py", "assay64/py.typed"}
+    assert names == expected | {"assay64/__init__.py", "assay64/strategies.py", "assay64/py.typed"}
     assert "assay64/harness/system_packages.toml" in names
 
 
@@ -85,7 +85,8 @@ def test_every_entry_point_names_a_module_of_the_wheel(built: tuple[Path, Path])
         (table,) = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
         entries = configparser.ConfigParser(delimiters=("=",))
         entries.read_string(archive.read(table).decode())
-    assert set(entries["assay64.backends"]) == {"reference", "unicorn", "dynarmic"}
+    built_in = {"reference", "unicorn", "dynarmic", "qemu-user", "native", "icicle"}
+    assert set(entries["assay64.backends"]) == built_in
     modules = [
         value.split(":")[0].replace(".", "/") for group in entries.sections() for value in entries[group].values()
     ]

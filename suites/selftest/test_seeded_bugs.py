@@ -67,7 +67,8 @@ def causes(checkout: Path, folder: Path, findings: Sequence[dict[str, Any]], bug
 def campaign(checkout: Path, folder: Path, bugs: Sequence[Bug], *arguments: str) -> dict[str, Any]:
     package = plant(checkout, folder / "all", bugs)
     found = python(COMMAND, "fuzz", "--backend", "unicorn", "--json", *arguments, package=package)
-    assert found.returncode == 1, found.stderr or found.stdout[-2000:]
+    assert found.returncode == 1, found.stderr
+    assert found.stdout, found.stderr
     return json.loads(found.stdout)
 
 
