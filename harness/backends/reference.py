@@ -111,12 +111,16 @@ class ReferenceInstance(OptionalActions):
         )
 
     def protect(self, address: int, size: int, permissions: str) -> None:
+        missing = [page for page in range(address >> 12, address + size >> 12) if page not in self.machine.space.pages]
+        if missing:
+            raise ValueError(f"protect {address:#x}: nothing is mapped at {missing[0] << 12:#x}")
         self.machine.space.protect(address, size, permissions)
 
     def unmap(self, address: int, size: int) -> None:
         self.machine.space.unmap(address, size)
 
     def set_state(self, vcpu: int, state: StateRecord) -> None:
+        self.machine.forget_stop()
         pe = self.machine.elements[vcpu]
         registers = pe.registers
         registers["R"] = [Constant(64, value) for value in state["x"].tolist()]

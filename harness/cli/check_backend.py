@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -46,11 +47,33 @@ def check_backend(
     else:
         from tabulate import tabulate
 
-        rows = [[one.status, one.title, one.detail] for one in results]
+        rows = [[one.status, one.title, one.detail] for one in _shown(results)]
         typer.echo(tabulate(rows, headers=["", name, ""], tablefmt="simple", disable_numparse=True))
         counts = f"{len(results) - len(failed)} of {len(results)} checks are not failures"
-        typer.echo(f"\n{counts}." if failed else f"\n{name} keeps the contract: {len(results)} checks.")
+        undeclared = sum(one.status == "undeclared" for one in results)
+        more = f" {undeclared} things that it can do are not declared." if undeclared else ""
+        typer.echo(f"\n{counts}.{more}" if failed else f"\n{name} keeps the contract: {len(results)} checks.{more}")
     raise typer.Exit(1 if failed else 0)
+
+
+def _shown(results: list[CheckResult]) -> Iterator[CheckResult]:
+    """The results, with the features that are as declared in two lines."""
+    from assay64.harness.judge.contract_checks import NOT_DECLARED, OK, CheckResult
+
+    expected = {OK: "these features are there, as declared", NOT_DECLARED: "these features are not"}
+    features = {status: [one for one in results if _is_feature(one) and one.status == status] for status in expected}
+    for one in results:
+        if not (_is_feature(one) and one.status in expected):
+            yield one
+    for status, title in expected.items():
+        names = ", ".join(one.name.removeprefix("FEAT_") for one in features[status])
+        yield CheckResult(
+            name="features", title=title, status=status, detail="\n".join(textwrap.wrap(names, 60)) or "none"
+        )
+
+
+def _is_feature(result: CheckResult) -> bool:
+    return result.name.startswith("FEAT_")
 
 
 def check(name: str, timeout_s: float) -> Iterator[CheckResult]:

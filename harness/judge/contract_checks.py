@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -23,13 +22,18 @@ from assay64.harness.cases.capabilities import ExclusiveMonitor
 from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, STACK_POINTER, AnyAction, Environment
 from assay64.harness.cases.layout import Batch, pack_state, unpack_exit, unpack_state
 from assay64.harness.cases.memory import HostMemory
-from assay64.harness.cases.outcome import Access, Exit, ExitKind
-from assay64.harness.cases.state import PAC_KEYS, PSTATE_FIELDS, State, locate
+from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
+from assay64.harness.cases.state import State
+from assay64.harness.judge import contract_features
 from assay64.harness.judge.contract_actions import aliases, breaks, protects, steps, unmaps, watches
+from assay64.harness.judge.contract_errors import (
+    accepts_other_settings,
+    keeps_what_it_does_not_touch,
+    refuses_wrong_calls,
+)
 from assay64.harness.judge.contract_machine import (
     ADD_X0,
     BACK_ONE,
-    BR_X1,
     BRK_7,
     DATA,
     LDXR,
@@ -44,16 +48,12 @@ from assay64.harness.judge.contract_machine import (
     Undeclared,
     Wrong,
 )
+from assay64.harness.judge.contract_registers import keeps_every_register, shows_registers_to_the_guest
+from assay64.harness.judge.contract_threads import runs_freely, stops_on_request, works_in_other_threads
 
 OK, FAILED, UNDECLARED, NOT_DECLARED = "ok", "failed", "undeclared", "not declared"
 ROUND_TRIPS = 20
 BUDGETS = (1, 2, 3, 4, 5, 8, 17, 64, 999)
-# What a register beyond Armv8.0 needs; without the feature a backend need not keep it.
-FEATURE_OF = {"btype": "FEAT_BTI", "ssbs": "FEAT_SSBS", "dit": "FEAT_DIT", "tco": "FEAT_MTE"} | dict.fromkeys(
-    PAC_KEYS, "FEAT_PAuth"
-)
-FPCR_ARMV8_0 = 0x07C0_0000
-FPSR_ARMV8_0 = 0x0800_009F
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,51 +83,6 @@ def declares_itself(backend: Backend) -> str:
     return f"{has.name} {has.version}"
 
 
-def keeps_every_register(backend: Backend) -> str:
-    """set_state and get_state agree for every register"""
-    has = backend.capabilities()
-    source = random.Random(1)
-    plain = [*(f"x{i}" for i in range(31)), *(f"v{i}" for i in range(32)), "sp", "nzcv", "tpidr_el0", "tpidrro_el0"]
-    with Machine(backend) as machine:
-        for _ in range(ROUND_TRIPS):
-            state = {name: source.randrange(locate(name)[3] + 1) for name in plain}
-            state |= {"pc": source.randrange(1 << 46) * 4, "fpcr": source.getrandbits(32) & FPCR_ARMV8_0}
-            state["fpsr"] = source.getrandbits(32) & FPSR_ARMV8_0
-            machine.set(**state)
-            _same(state, machine.get())
-        for name in plain:
-            machine.set(**{name: locate(name)[3]})
-            _same({"sp": STACK_POINTER, "pc": CODE_ADDRESS, name: locate(name)[3]}, machine.get())
-    optional = [*(name for name in PSTATE_FIELDS if name in FEATURE_OF), *PAC_KEYS]
-    lost = [name for name in optional if not _keeps(backend, name)]
-    broken = [name for name in lost if FEATURE_OF[name] in has.features]
-    if broken:
-        raise Wrong(
-            f"{', '.join(broken)}: lost, although {', '.join({FEATURE_OF[name] for name in broken})} is declared"
-        )
-    return f"not kept: {', '.join(lost)}" if lost else "all"
-
-
-def _same(wanted: dict[str, int], found: dict[str, int]) -> None:
-    for name, value in wanted.items():
-        if found.get(name, 0) != value:
-            raise Wrong(f"{name} was set to {value:#x} and reads as {found.get(name, 0):#x}")
-    extra = {name: value for name, value in found.items() if value and name not in wanted and name != "mode"}
-    if extra:
-        name, value = next(iter(extra.items()))
-        raise Wrong(f"{name} was set to 0 and reads as {value:#x}")
-
-
-def _keeps(backend: Backend, name: str) -> bool:
-    """Whether a register is kept by a CPU model that has it."""
-    try:
-        with Machine(backend, Environment(model=f"{Environment().model}+{FEATURE_OF[name]}")) as machine:
-            machine.set(**{name: locate(name)[3]})
-            return machine.get().get(name, 0) == locate(name)[3]
-    except Unsupported:
-        return False
-
-
 def runs_and_stops(backend: Backend) -> str:
     """run executes code and stops at until"""
     with Machine(backend) as machine:
@@ -139,6 +94,7 @@ def runs_and_stops(backend: Backend) -> str:
 def reports_exceptions(backend: Backend) -> str:
     """exceptions arrive as exits with Arm's preferred return address"""
     undefined = ExitKind.UNDEFINED if backend.capabilities().distinguishes_undefined else ExitKind.DECLINED
+    declined: list[str] = []
     with Machine(backend) as machine:
         for word, kind, pc, immediate in (
             (SVC_5, ExitKind.SVC, CODE_ADDRESS + 8, 5),
@@ -146,14 +102,23 @@ def reports_exceptions(backend: Backend) -> str:
             (UDF, undefined, CODE_ADDRESS + 4, 0),
         ):
             found = machine.run(ADD_X0, word, ADD_X0)
+            if found.kind is ExitKind.DECLINED and kind is not undefined:
+                machine.expect(found, ExitKind.DECLINED, CODE_ADDRESS + 4, x0=1)
+                declined.append(str(kind))
+                continue
             machine.expect(found, kind, pc, x0=1)
             if found.immediate != immediate:
                 raise Wrong(f"{kind} #{immediate} arrives with the immediate {found.immediate}")
+        if undefined is ExitKind.DECLINED and machine.run(UDF).kind is ExitKind.UNDEFINED:
+            raise Undeclared("distinguishes_undefined is declared false, and UDF arrives as undefined")
+    if declined:
+        return f"{' and '.join(declined)} not implemented"
     return "UNDEFINED arrives as declined" if undefined is ExitKind.DECLINED else ""
 
 
 def reports_aborts(backend: Backend) -> str:
     """aborts arrive with address and access, and change nothing"""
+    declares, faults = backend.capabilities().reports_fault_kind, list[bool]()
     with Machine(backend) as machine:
         for word, address, access in (
             (LOAD, UNMAPPED, Access.READ),
@@ -164,9 +129,18 @@ def reports_aborts(backend: Backend) -> str:
             machine.expect(found, ExitKind.DATA_ABORT, CODE_ADDRESS + 4, x0=3, x1=address)
             if (found.address, found.access) != (address, access):
                 raise Wrong(f"a {access} at {address:#x} is reported as {found}")
-        found = machine.run(BR_X1, x1=UNMAPPED)
+            faults.append(found.fault is (Fault.TRANSLATION if address == UNMAPPED else Fault.PERMISSION))
+        machine.set(pc=UNMAPPED)
+        found = machine.instance.run(0, 10, UNMAPPED + 4)
         machine.expect(found, ExitKind.INSTRUCTION_ABORT, UNMAPPED)
-    return ""
+        faults.append(found.fault is Fault.TRANSLATION)
+        machine.set(pc=CODE_ADDRESS + 2)
+        machine.expect(machine.instance.run(0, 10, None), ExitKind.PC_ALIGNMENT, CODE_ADDRESS + 2)
+    if declares and not all(faults):
+        raise Wrong("reports_fault_kind is declared, and the fault of an abort is not the one that Arm gives")
+    if not declares and all(faults):
+        raise Undeclared("reports_fault_kind is declared false, and the faults are those that Arm gives")
+    return "with the kind of fault" if declares else "without the kind of fault"
 
 
 def shares_memory(backend: Backend) -> str:
@@ -234,7 +208,23 @@ def spends_budgets(backend: Backend) -> str:
                 raise Wrong(f"an endless loop with a budget of {budget} ends with {found}")
             if exact:
                 machine.expect(found, ExitKind.BUDGET, CODE_ADDRESS + 4 * (budget % 2), x0=(budget + 1) // 2)
+        if exact:
+            _spends_to_the_end(machine)
     return "exact" if exact else "declared as not exact"
+
+
+def _spends_to_the_end(machine: Machine) -> None:
+    """Runs that go on where the last ended, and the order of budget, until and abort."""
+    end = machine.write_code(ADD_X0, BACK_ONE)
+    machine.set()
+    for total in (3, 7, 8):
+        found = machine.instance.run(0, {3: 3, 7: 4, 8: 1}[total], end)
+        machine.expect(found, ExitKind.BUDGET, CODE_ADDRESS + 4 * (total % 2), x0=(total + 1) // 2)
+    machine.expect(machine.run(ADD_X0, NOP, budget=2), ExitKind.UNTIL, CODE_ADDRESS + 8, x0=1)
+    machine.expect(machine.run(NOP, LOAD, budget=2, x1=UNMAPPED), ExitKind.DATA_ABORT, CODE_ADDRESS + 4)
+    machine.expect(machine.run(NOP, LOAD, budget=1, x1=UNMAPPED), ExitKind.BUDGET, CODE_ADDRESS + 4)
+    machine.set(pc=UNMAPPED)
+    machine.expect(machine.instance.run(0, 1, UNMAPPED), ExitKind.UNTIL, UNMAPPED)
 
 
 def survives_many_instances(backend: Backend) -> str:
@@ -290,7 +280,27 @@ def has_exclusives(backend: Backend) -> str | None:
             statuses.add(machine.get().get("x2", 0))
         if 0 not in statuses:
             raise Wrong(f"of {ROUND_TRIPS} load-exclusive, store-exclusive pairs none succeeded")
+    if backend.capabilities().vcpus > 1:
+        _is_the_declared_monitor(backend)
     return str(backend.capabilities().exclusive_monitor)
+
+
+def _is_the_declared_monitor(backend: Backend) -> None:
+    """Another vCPU stores, and stores the old value again: that goes unnoticed by a monitor which compares values."""
+    kind = backend.capabilities().exclusive_monitor
+    with Machine(backend, vcpus=2) as machine:
+        machine.write_code(LDXR, STXR, STORE)
+        machine.set(0, x1=DATA, x3=9)
+        machine.instance.run(0, 1, None)
+        for value in (1, 0):
+            machine.set(1, pc=CODE_ADDRESS + 8, x0=value, x1=DATA)
+            machine.instance.run(1, 1, None)
+        machine.instance.run(0, 1, None)
+        succeeded = not machine.get(0).get("x2")
+    if succeeded and kind is not ExclusiveMonitor.VALUE:
+        raise Wrong(f"the monitor is declared as {kind}, and a store-exclusive succeeds after another vCPU's stores")
+    if not succeeded and kind is ExclusiveMonitor.VALUE:
+        raise Undeclared("the monitor is declared to compare values, and it notices stores of the same value")
 
 
 def runs_batches(backend: Backend) -> str | None:
@@ -328,12 +338,13 @@ def runs_batches(backend: Backend) -> str | None:
 CHECKS: dict[str, Callable[[Backend], str | None]] = {
     check.__name__: check
     for check in (
-        declares_itself, keeps_every_register, runs_and_stops, reports_exceptions, reports_aborts, shares_memory,
-        notices_new_code, repeats_itself, keeps_instances_apart, spends_budgets, survives_many_instances,
-        refuses_other_environments, has_several_vcpus, has_exclusives, runs_batches, steps, protects, unmaps, aliases,
-        breaks, watches,
+        declares_itself, keeps_every_register, shows_registers_to_the_guest, runs_and_stops, reports_exceptions,
+        reports_aborts, shares_memory, keeps_what_it_does_not_touch, notices_new_code, repeats_itself,
+        keeps_instances_apart, works_in_other_threads, spends_budgets, survives_many_instances, refuses_wrong_calls,
+        refuses_other_environments, accepts_other_settings, has_several_vcpus, runs_freely, has_exclusives,
+        runs_batches, steps, protects, unmaps, aliases, breaks, watches, stops_on_request,
     )
-}  # fmt: skip
+} | contract_features.checks()  # fmt: skip
 
 
 def title(name: str) -> str:

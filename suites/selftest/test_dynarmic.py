@@ -266,6 +266,7 @@ FEATURES = {
     "FEAT_FCMA": 0x6E82E420,  # fcadd v0.4s, v1.4s, v2.4s, #90
     "FEAT_FlagM2": 0xD500405F,  # axflag
     "FEAT_LOR": 0xC8DF7C20,  # ldlar x0, [x1]
+    "FEAT_DPB": 0xD50B7C21,  # dc cvap, x1
     "FEAT_LSE": 0xF8200022,  # ldadd x0, x2, [x1]
     "FEAT_LRCPC": 0xF8BFC020,  # ldapr x0, [x1]
     "FEAT_RDM": 0x6E828420,  # sqrdmlah v0.4s, v1.4s, v2.4s

@@ -27,7 +27,7 @@ constexpr const char* kCapabilities = R"({
   "version": ")" ASSAY64_DYNARMIC_VERSION R"(",
   "description": "Dynarmic, a dynamic recompiler for ARM",
   "features": ["FEAT_AES", "FEAT_PMULL", "FEAT_SHA1", "FEAT_SHA256", "FEAT_CRC32", "FEAT_SHA512", "FEAT_SHA3",
-               "FEAT_SM3", "FEAT_SM4", "FEAT_DotProd", "FEAT_FCMA", "FEAT_FlagM2", "FEAT_LOR"],
+               "FEAT_SM3", "FEAT_SM4", "FEAT_DotProd", "FEAT_FCMA", "FEAT_FlagM2", "FEAT_LOR", "FEAT_DPB"],
   "exception_levels": [0],
   "vcpus": 8,
   "page_size": 4096,
@@ -40,7 +40,7 @@ constexpr const char* kCapabilities = R"({
   "code_cache_size": 8388608,
   "batch": true,
   "deterministic": true,
-  "fixed": {"cpacr_el1": 3145728, "cntkctl_el1": 3, "tcr_el1": 0, "top_byte_ignore": false}
+  "fixed": {"cpacr_el1": 3145728, "cntkctl_el1": 3, "tcr_el1": 0, "top_byte_ignore": false, "dc_zva_size": 64}
 })";
 
 bool ParseSettings(const char* config, Settings& settings, std::string& error) {

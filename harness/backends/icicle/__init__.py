@@ -16,7 +16,7 @@ from assay64.harness.cases.case import CPACR_EL1, SCTLR_EL1, Environment
 
 INSTALL = "pip install 'assay64[icicle]', or pip install 'icicle-emu>=0.0.11,<0.1'"
 # The extensions that it executes whole, as `assay64 check-backend icicle` finds them.
-FEATURES = frozenset({"FEAT_LSE"})
+FEATURES = frozenset({"FEAT_FlagM2"})
 ACTIONS = frozenset(
     {"run", "step", "write", "protect", "map", "unmap", "notify_code", "set_breakpoint", "clear_breakpoint"}
 )
