@@ -54,12 +54,15 @@ def show(
     ],
     as_json: Json = False,
 ) -> None:
-    """Show an instruction class: its encoding, what it does, where it is defined."""
-    found = _find(name)
+    """Show an instruction class: encoding, definition, its place, the tests that cover it, the backends with it."""
+    from assay64.harness.cli.spec_show import Backends, covering_tests, tests_text
+
+    found, backends = _find(name), Backends()
     if as_json:
-        print_json([_data(one) for one in found])
+        more = [{"tests": covering_tests(one), "backends": backends.having(one)} for one in found]
+        print_json([_data(one) | extra for one, extra in zip(found, more, strict=True)])
         return
-    typer.echo("\n\n".join(_text(one) for one in found))
+    typer.echo("\n\n".join(f"{_text(one)}\n\n{tests_text(one)}\n\n{backends.text(one)}" for one in found))
 
 
 @app.command("coverage")
