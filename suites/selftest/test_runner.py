@@ -424,3 +424,10 @@ def test_accesses_at_the_end_of_memory(guest):
     assert guest.doubleword(DATA_REGION[1] - 8) == ALL_ONES
     assert guest.run(LDR, x1=DATA_END).kind is ExitKind.DATA_ABORT
     assert STATE_DTYPE.itemsize == 944, "runner.s has this number"
+
+
+def test_semihosting_does_not_reach_the_host(guest):
+    """HLT #0xf000 with X0=0x18 would end the emulator: it is stopped in front of it. A processor has it UNDEFINED."""
+    found = guest.run(NOP, 0xD45E0000, x0=0x18)
+    assert found == (Exit(kind=ExitKind.UNDEFINED) if BACKEND is NATIVE else Exit(kind=ExitKind.HLT, immediate=0xF000))
+    assert guest.pc == CODE + 4

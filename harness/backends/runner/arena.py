@@ -21,7 +21,8 @@ NEXT, COUNT, STOP = 0x50 // 8, 0x58 // 8, 0x60 // 8
 INITIAL, FINAL, ENDS = 0x68 // 8, 0x70 // 8, 0x78 // 8
 ROWS, ROW_BYTES, CODE_WRITTEN, CODE_RUN = 0x80 // 8, 0x88 // 8, 0x90 // 8, 0x98 // 8
 DATA, PRISTINE, DATA_BYTES = 0xA0 // 8, 0xA8 // 8, 0xB0 // 8
-CHANGE, LAST_CHANGE, RANGES_END, REMAP = 0xB8 // 8, 0xC0 // 8, 0xC8 // 8, 0xD0 // 8
+CHANGE, LAST_CHANGE, RANGES_END = 0xB8 // 8, 0xC0 // 8, 0xC8 // 8
+REMAP, SOCKET = 0xD0 // 8, 0xD8 // 8
 
 # Parts of the arena: offset and size in bytes.
 RANGES, AUXILIARY, FRAME = (0x400, 0x800), (0xC00, 0x400), (0x1000, 0x3000)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from assay64.harness.backends.runner import arena
 from assay64.harness.backends.runner.exits import Ending, exit_of
-from assay64.harness.backends.runner.instructions import PLANTED, READS_TPIDRRO, SUPERVISOR_CALL, Pattern
+from assay64.harness.backends.runner.instructions import PLANTED, READS_TPIDRRO, Pattern
 from assay64.harness.backends.runner.process import MMAP, Runner
 from assay64.harness.backends.runner.program import BATCH_CODE
 from assay64.harness.backends.runner.windows import Window, Windows
@@ -41,12 +41,13 @@ _RETURNED = ("x", "sp", "pc", "pstate", "v", "fpcr", "fpsr", "tpidr_el0")
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """What an instance lends to its batches. ``refused`` are the words that its environment cannot have here."""
+    """What an instance lends to its batches. ``calls`` and ``refused`` as in code.py."""
 
     runner: Runner
     windows: Windows
     pstate_mask: int
     remaps_code: bool
+    calls: Sequence[Pattern]
     refused: Sequence[Pattern]
     code: HostMemory = field(default_factory=lambda: HostMemory(CODE_REGION[1]))
     data: HostMemory = field(default_factory=lambda: HostMemory(DATA_REGION[1]))
@@ -137,7 +138,9 @@ class _Run:
         present = np.less(places[None, :], words[:, None])
         code = batch.code[start:end]
         self.declined = self._declined(code, present, batch.initial["tpidrro_el0"][start:end])
-        rows[:, : batch.code.shape[1]] = np.where(present, np.where(SUPERVISOR_CALL.among(code), PLANTED, code), 0)
+        for call in self.machine.calls:
+            code = np.where(call.among(code), np.uint32(PLANTED), code)
+        rows[:, : batch.code.shape[1]] = np.where(present, code, 0)
         rows[list(self.declined), 0] = PLANTED
         initial = self.arena.initial[:number]
         initial[:] = batch.initial[start:end]

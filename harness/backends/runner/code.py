@@ -1,8 +1,8 @@
 """The guest's code as the harness last saw it, and the breakpoints that stand in it while it runs.
 
-A run ends where BRK stands for the word: at `until`, at breakpoints, and at every SVC, which would otherwise be a
-system call to the host's kernel. They stand in the memory that the harness shares with the guest, and only while it
-runs: a guest that reads one of these words meanwhile reads BRK. UDF, which follows a case's code as zero, ends a run
+A run ends where BRK stands for the word: at `until`, at breakpoints, and at every SVC (and HLT #0xf000 in QEMU), which
+would otherwise be a call to the host. They stand in the memory that the harness shares with the guest, and only while
+it runs: a guest that reads one of these words meanwhile reads BRK. UDF, which follows a case's code as zero, ends a run
 as it is.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay64.harness.backends.contract import Unsupported
-from assay64.harness.backends.runner.instructions import PLANTED, SUPERVISOR_CALL, UDF, Pattern
+from assay64.harness.backends.runner.instructions import PLANTED, UDF, Pattern
 from assay64.harness.backends.runner.windows import Window, Windows
 from assay64.harness.cases.memory import HostMemory
 
@@ -33,10 +33,12 @@ class _Seen:
 
 
 class Code:
-    """``refused`` maps reasons to patterns of words that a case cannot have here."""
+    """``calls`` are the words that must not be executed; ``refused`` maps reasons to those that a case cannot have
+    here.
+    """
 
-    def __init__(self, windows: Windows, refused: Mapping[str, Sequence[Pattern]]) -> None:
-        self._windows, self._refused = windows, refused
+    def __init__(self, windows: Windows, calls: Sequence[Pattern], refused: Mapping[str, Sequence[Pattern]]) -> None:
+        self._windows, self._calls, self._refused = windows, calls, refused
         self._seen: dict[Place, _Seen] = {}
         self._changed: list[tuple[int, int]] = []
         self._planted: dict[Place, tuple[HostMemory, int]] = {}
@@ -71,14 +73,15 @@ class Code:
         seen.calls.difference_update(offsets)
         for offset in offsets if seen.refused else ():
             seen.refused.pop(offset, None)
-        seen.calls.update((places[SUPERVISOR_CALL.among(changed)] * 4 + seen.window.offset).tolist())
+        for call in self._calls:
+            seen.calls.update((places[call.among(changed)] * 4 + seen.window.offset).tolist())
         for reason, patterns in self._refused.items():
             for pattern in patterns:
                 for place in places[pattern.among(changed)].tolist():
                     seen.refused[place * 4 + seen.window.offset] = reason
 
     def plant(self, addresses: Iterable[int]) -> list[tuple[int, int]]:
-        """Put BRK at ``addresses`` (those that are code) and at every SVC. Gives the ranges of guest addresses where
+        """Put BRK at ``addresses`` (those that are code) and at every call. Gives the ranges of guest addresses where
         the runner has to forget what it knows of the code.
         """
         wanted = {

@@ -18,6 +18,8 @@ _SYNDROME_CLASS, _WRITE_NOT_READ = 26, 1 << 6
 _INSTRUCTION_ABORT, _PC_ALIGNMENT, _DATA_ABORT, _SP_ALIGNMENT = 0x20, 0x22, 0x24, 0x26
 _FAULTS = {0b0000: Fault.ADDRESS_SIZE, 0b0001: Fault.TRANSLATION, 0b0010: Fault.ACCESS_FLAG, 0b0011: Fault.PERMISSION}
 _FAULT_ALIGNMENT, _FAULT_EXTERNAL, _FAULT_TAG = 0x21, 0x10, 0x11
+# What BRK may stand for.
+_TRAPS = {instructions.SUPERVISOR_CALL: ExitKind.SVC, instructions.SEMIHOSTING_CALL: ExitKind.HLT}
 _BTYPE = 3 << 10
 _BIT55 = 1 << 55
 _TAG = 0xFF << 56
@@ -36,13 +38,13 @@ class Ending(NamedTuple):
 
 
 def exit_of(ending: Ending, windows: Windows) -> Exit:
-    """The exit of a case that ended by itself, at an instruction where the harness planted nothing but for SVC."""
+    """The exit of a case that ended by itself, where the harness planted BRK for calls only."""
     window = windows.find(ending.pc)
     match ending.signal:
         case signal.SIGTRAP:
             if window is not None and _is_no_target(ending, window):
                 return Exit(kind=ExitKind.BRANCH_TARGET)
-            kind = ExitKind.SVC if instructions.SUPERVISOR_CALL.matches(ending.word) else ExitKind.BRK
+            kind = next((kind for pattern, kind in _TRAPS.items() if pattern.matches(ending.word)), ExitKind.BRK)
             return Exit(kind=kind, immediate=ending.word >> 5 & 0xFFFF)
         case signal.SIGILL:
             if window is not None and _is_no_target(ending, window):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from assay64.harness.backends.runner.instructions import SEMIHOSTING_CALL, SUPERVISOR_CALL, Pattern
+
 # Bits of AT_HWCAP and AT_HWCAP2 (arch/arm64/include/uapi/asm/hwcap.h). All of a feature's bits must be set.
 AT_PAGESZ, AT_HWCAP, AT_HWCAP2 = 6, 16, 26
 HWCAPS = {
@@ -56,6 +58,11 @@ class Host:
     cache_line_size: int = 64
     exclusives_granule: int = 64
     remaps_code: bool = False
+
+    @property
+    def calls(self) -> tuple[Pattern, ...]:
+        """Words that would reach out of the guest: system calls, and what QEMU's user mode takes for semihosting."""
+        return (SUPERVISOR_CALL, SEMIHOSTING_CALL) if self.launcher else (SUPERVISOR_CALL,)
 
 
 def features_of(auxiliary: dict[int, int]) -> frozenset[str]:

@@ -34,8 +34,8 @@ class RunnerInstance(OptionalActions):
         self.runner, self.host = runner, host
         self.windows = Windows(runner, host.page_size)
         self._refused = refusals(environment, host)
-        self._code = Code(self.windows, self._refused)
-        self._reads_tpidrro = Code(self.windows, {"TPIDRRO_EL0 cannot be set at EL0": instructions.READS_TPIDRRO})
+        self._code = Code(self.windows, host.calls, self._refused)
+        self._reads_tpidrro = Code(self.windows, (), {"TPIDRRO_EL0 cannot be set at EL0": instructions.READS_TPIDRRO})
         features = model(environment.model).features & host.features
         self.pstate_mask = _NZCV | sum(bits for name, bits in _PSTATE_BITS.items() if name in features)
         self._state = new_state()
@@ -183,6 +183,7 @@ class RunnerInstance(OptionalActions):
                 windows=self.windows,
                 pstate_mask=self.pstate_mask,
                 remaps_code=self.host.remaps_code,
+                calls=self.host.calls,
                 refused=[pattern for patterns in self._refused.values() for pattern in patterns],
             )
         batches.run(self._batches, batch, progress)

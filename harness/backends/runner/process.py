@@ -27,7 +27,6 @@ MUNMAP, MMAP, MPROTECT = 215, 222, 226
 CASE_SIGNALS = (signal.SIGILL, signal.SIGTRAP, signal.SIGBUS, signal.SIGFPE, signal.SIGUSR1, signal.SIGSEGV)
 _SA_SIGINFO, _SA_EXPOSE_TAGBITS, _SA_ONSTACK = 0x4, 0x800, 0x800_0000
 _PR_SET_PDEATHSIG, _SIG_SETMASK, _SOL_SOCKET, _SCM_RIGHTS = 1, 2, 1, 1
-_SOCKET = 1  # the runner's descriptor
 _AT_NULL = 0
 POLL_S = 0.005
 # What a case may use of the processor's time: a start, and a microsecond for each instruction of its budget, which no
@@ -47,10 +46,10 @@ class Runner:
         try:
             os.write(elf, program())
             self._process = subprocess.Popen(
-                [*launcher, f"/proc/self/fd/{elf}"],
-                stdin=self.arena.descriptor,
-                stdout=theirs.fileno(),
-                pass_fds=(elf,),
+                [*launcher, f"/proc/self/fd/{elf}", str(self.arena.descriptor), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(elf, self.arena.descriptor, theirs.fileno()),
                 # QEMU_CPU and the like would change what the options say.
                 env={name: value for name, value in os.environ.items() if not name.startswith("QEMU_")},
             )
@@ -114,7 +113,7 @@ class Runner:
         # struct msghdr, a byte of data in a struct iovec, and room for one descriptor
         words[:7] = (0, 0, scratch + 0x80, 1, scratch + 0x100, 24, 0)
         words[0x80 // 8 :][:2] = (scratch + 0x200, 1)
-        received = self._called(RECVMSG, (_SOCKET, scratch, 0), memory.descriptor)
+        received = self._called(RECVMSG, (int(self.control[arena.SOCKET]), scratch, 0), memory.descriptor)
         length, level, kind, descriptor = struct.unpack("<QiiI", self.arena.bytes[base + 0x100 :][:20].tobytes())
         if received != 1 or (length, level, kind) != (20, _SOL_SOCKET, _SCM_RIGHTS):
             raise OSError(f"the runner did not receive a file's descriptor: recvmsg returned {received:#x}")

@@ -2,15 +2,16 @@
 // writes into a file that both map (the arena), and runs cases between two signals. GNU as takes this file as it is;
 // elf.py makes the program, process.py is the other side, and has the names of the offsets that stand here as numbers.
 //
-// Registers outside of a guest: x19 arena, x21 number of the case in hand. Standard input is the arena's file, standard
-// output a socket: a byte from the harness asks for the command in the arena, a byte to it says that it is done.
+// Registers outside of a guest: x19 arena, x21 number of the case in hand. The arguments are two descriptors: of the
+// arena's file, and of a socket on which a byte from the harness asks for the command in the arena, and a byte to it
+// says that it is done. (QEMU's semihosting may use the standard ones.)
 //
 // Arena: 0x0 command, 0x8 byte of the socket, 0x10 system call and its six arguments, 0x48 its result,
 // 0x50 next case, 0x58 number of cases, 0x60 case to be stopped, 0x68 initial states, 0x70 final states, 0x78 ends,
 // 0x80 code rows, 0x88 bytes of a row, 0x90 where code is written, 0x98 where it runs, 0xa0 data, 0xa8 its initial
 // contents, 0xb0 its size, 0xb8 next change, 0xc0 the last place for changes at which a case may begin, 0xc8 end of the
-// ranges of changed code, 0xd0 not 0: changed code is told by mprotect, 0x400 ranges, 0xc00 auxiliary vector,
-// 0x1000 signal frame.
+// ranges of changed code, 0xd0 not 0: changed code is told by mprotect, 0xd8 the socket's descriptor, 0x400 ranges,
+// 0xc00 auxiliary vector, 0x1000 signal frame.
 
     b start
 
@@ -225,18 +226,23 @@ remap:
 
 start:
     mov x9, sp
+    ldr x10, [x9, #16]
+    bl number
+    mov x4, x0
     movz x19, #0x60, lsl #32
     movk x19, #0x1000, lsl #16
     mov x0, x19
     movz x1, #0x40, lsl #16 // size of the arena
     mov x2, #3 // PROT_READ | PROT_WRITE
     mov x3, #0x11 // MAP_SHARED | MAP_FIXED
-    mov x4, #0
     mov x5, #0
     mov x8, #222 // mmap
     svc #0
     cmp x0, x19
     b.ne leave
+    ldr x10, [x9, #24]
+    bl number
+    str x0, [x19, #0xd8]
     ldr x1, [x9], #8 // behind argc, argv and a zero: the environment and a zero
     add x9, x9, x1, lsl #3
     add x9, x9, #8
@@ -253,12 +259,12 @@ auxiliary:
     b.lo auxiliary
 
 done:
-    mov x0, #1
+    ldr x0, [x19, #0xd8]
     add x1, x19, #8
     mov x2, #1
     mov x8, #64 // write
     svc #0
-    mov x0, #1
+    ldr x0, [x19, #0xd8]
     add x1, x19, #8
     mov x2, #1
     mov x8, #63 // read
@@ -284,6 +290,19 @@ range:
     ldp x0, x1, [x10], #16
     bl synchronise
     b range
+
+// The decimal number that the string x10 spells, to x0.
+number:
+    mov x0, #0
+    mov x2, #10
+digit:
+    ldrb w1, [x10], #1
+    cbz w1, spelt
+    sub w1, w1, #48
+    madd x0, x0, x2, x1
+    b digit
+spelt:
+    ret
 
 leave:
     mov x0, #0
