@@ -15,7 +15,7 @@ from assay64.reference.engines.accesses import MonitoredAccess
 from assay64.reference.engines.golden import GoldenPE
 from assay64.reference.engines.native import layout
 from assay64.reference.engines.native.build import library
-from assay64.reference.engines.native.layout import CONTEXT, PAGES, REGION, SPACE
+from assay64.reference.engines.native.layout import CONTEXT, PAGES, REGION, SPACE, STORE
 from assay64.reference.memory import PAGE_BITS, PAGE_SIZE, AddressSpace
 from assay64.reference.pseudocode.exceptions import (
     DataAbort,
@@ -28,12 +28,8 @@ from assay64.reference.pseudocode.processor import REGISTERS
 from assay64.reference.pseudocode.unpredictable import PERMITTED
 
 _MASK64 = (1 << 64) - 1
-_FAULTS = {
-    layout.FAULT_TRANSLATION: FaultKind.TRANSLATION,
-    layout.FAULT_PERMISSION: FaultKind.PERMISSION,
-    layout.FAULT_ALIGNMENT: FaultKind.ALIGNMENT,
-}
-_DIRTY_LIMIT = 4096
+_FAULTS = tuple(FaultKind[name] for name in layout.FAULTS)
+_LOG_LIMIT = 1024
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,8 @@ class Block:
     """Zeroed memory of our own, aligned to pages, that the generated code and Python share."""
 
     def __init__(self, size: int) -> None:
-        self._map = mmap.mmap(-1, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
-        self.bytes = np.frombuffer(self._map, np.uint8)
+        self.memory = memoryview(mmap.mmap(-1, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE))
+        self.bytes = np.frombuffer(self.memory, np.uint8)[:size]
         self.address = int(self.bytes.ctypes.data)
 
     def view(self, offset: int, kind: Any, count: int = 1) -> np.ndarray[Any, Any]:
@@ -76,9 +72,9 @@ class NativeSpace:
         self.elements: list[NativePE] = []
         self._version = -1
         self._regions, self._elements = Block(REGION.size), Block(8)
-        self._dirty = Block(16 * _DIRTY_LIMIT)
-        self.block.view(SPACE["dirty"], np.uint64)[0] = self._dirty.address
-        self.block.view(SPACE["dirty_limit"], np.uint64)[0] = _DIRTY_LIMIT
+        self._log = Block(STORE.size * _LOG_LIMIT)
+        self.block.view(SPACE["log"], np.uint64)[0] = self._log.address
+        self.block.view(SPACE["log_limit"], np.uint64)[0] = _LOG_LIMIT
 
     def add(self, element: NativePE) -> None:
         self.elements.append(element)
@@ -101,6 +97,10 @@ class NativeSpace:
         self.block.view(SPACE["region_count"], np.uint64)[0] = len(regions)
         for element in self.elements:
             element.flush()
+
+    def empty_log(self) -> None:
+        """Forget the stores of a batch."""
+        self.block.view(SPACE["log_count"], np.uint64)[0] = 0
 
     def _coalesced(self) -> Iterable[tuple[int, int, int, int]]:
         """(start, end, host address, flags) of each run of pages that lie together in the guest and the host."""
@@ -155,6 +155,8 @@ class NativePE:
             name: self._library.function(name, returns, ctypes.c_void_p)
             for name, returns in (("run", None), ("step", ctypes.c_bool), ("synchronise", None), ("flush", None))
         }
+        for name in ("load_state", "store_state"):
+            self._functions[name] = self._library.function(name, None, ctypes.c_void_p, ctypes.c_void_p)
         self._remaining, self._exit, self._pc = (
             self.context.view(CONTEXT["remaining"], np.uint64),
             self.context.view(CONTEXT["exit"], np.uint32),
@@ -321,16 +323,10 @@ class NativePE:
             self._functions["run"](self.context.address)
         if self._exit[0] != layout.EXIT_BUDGET:
             self._leave()
-        elif self._get("btype_next"):
-            self._move_btype()
 
     def _prepare(self) -> None:
         self._space.update()
         self._functions["synchronise"](self.context.address)
-
-    def _move_btype(self) -> None:
-        self._set("PSTATE.BTYPE", self._get("btype_next"))
-        self._set("btype_next", 0)
 
     def _leave(self) -> None:
         """Raise what the exit says; or let golden execute the instruction."""
@@ -350,6 +346,33 @@ class NativePE:
     def request_stop(self) -> None:
         """From another thread: make a run return."""
         self._set("stop", 1)
+
+    # --- batches
+
+    def function(self, name: str, returns: Any, *parameters: Any) -> Any:
+        """A function of the generated code."""
+        return self._library.function(name, returns, *parameters)
+
+    def enter_batch(self, until: Block) -> None:
+        """Prepare for run_batch, whose cases end at the address in ``until``."""
+        self._prepare()
+        self._space.empty_log()
+        self.set_breakpoints(frozenset())
+        self._set("breakpoints", until.address)
+        self._set("breakpoint_count", 1)
+        self.flush()
+
+    def leave_batch(self) -> None:
+        self._set("breakpoint_count", 0)
+        self.flush()
+
+    def load_state(self, state: np.ndarray[Any, Any]) -> None:
+        """Load the registers from a record of layout.STATE; the monitors become open."""
+        self._functions["load_state"](self.context.address, state.ctypes.data)
+        self.configure()
+
+    def store_state(self, state: np.ndarray[Any, Any]) -> None:
+        self._functions["store_state"](self.context.address, state.ctypes.data)
 
     # --- golden
 

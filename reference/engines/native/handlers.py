@@ -132,12 +132,15 @@ class _Emitter:
         self._values = Values(self._out, self._leaf, functions)
         self._sets_btype = False
         self._checks_fp = self._outlined = False
+        self._leave = "exit_prepared"
         self._target: Bits | None = None
         self._recorder = _Recorder()
 
     def handler(self, body: Body) -> Handler:
         accesses = sum(event.kind in ("load", "store") for event in body.all_events())
         self._outlined = accesses > _INLINE_ACCESSES
+        # When one of several accesses aborts, Arm leaves open what became of the others.
+        self._leave = "exit_open" if accesses > 1 else "exit_prepared"
         self._body(body)
         if self._slots.end > RECORD_SIZE:
             raise RecordTooSmall(f"{self._slots.end} bytes")
@@ -225,11 +228,11 @@ class _Emitter:
 
     def _load(self, address: Bits, size: int, accdesc: Any) -> str:
         find = outlined_address_of if self._outlined else address_of
-        pointer = find(self._out, Access(self._values.of(address), size, flags_of(accdesc)))
+        pointer = find(self._out, Access(self._values.of(address), size, flags_of(accdesc), self._leave))
         return self._out.load(f"i{8 * size}", pointer, ", align 1")
 
     def _store(self, address: Bits, size: int, accdesc: Any, value: Bits) -> None:
-        access = Access(self._values.of(address), size, flags_of(accdesc))
+        access = Access(self._values.of(address), size, flags_of(accdesc), self._leave)
         store = outlined_store_to if self._outlined else store_to
         store(self._out, access, self._values.of(value))
 
@@ -253,7 +256,7 @@ class _Emitter:
         out, kind = self._out, f"i{8 * size}"
         with recording(self._recorder):
             changed = change()
-        pointer = address_of(out, Access(self._values.of(address), size, flags_of(accdesc)))
+        pointer = address_of(out, Access(self._values.of(address), size, flags_of(accdesc), self._leave))
         self._values.define(old, out.load(kind, pointer, ", align 1"))
         out.store(kind, self._values.of(changed), pointer, ", align 1")
 

@@ -16,18 +16,18 @@ class Fields:
 
     _SIZES: Mapping[str, int] = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "ptr": 8}
 
-    def __init__(self, declaration: str) -> None:
+    def __init__(self, declaration: str, alignment: int = 16) -> None:
         self.offsets: dict[str, int] = {}
         self.kinds: dict[str, str] = {}
         position = 0
         for item in declaration.split():
             name, _, kind = item.partition(":")
             size = self._SIZES.get(kind) or int(kind)
-            alignment = min(size, 16) if size & size - 1 == 0 else 16
-            position = -(-position // alignment) * alignment
+            natural = min(size if size & size - 1 == 0 else 16, alignment)
+            position = -(-position // natural) * natural
             self.offsets[name], self.kinds[name] = position, kind
             position += size
-        self.size = -(-position // 16) * 16
+        self.size = -(-position // alignment) * alignment
 
     def __getitem__(self, name: str) -> int:
         return self.offsets[name]
@@ -63,7 +63,9 @@ CONTEXT = Fields(
 TLB_BITS, JUMP_BITS = 8, 12
 
 # Guest memory, shared by the elements of a machine.
-SPACE = Fields("regions:ptr region_count:i64 elements:ptr element_count:i64 dirty:ptr dirty_count:i64 dirty_limit:i64")
+SPACE = Fields("regions:ptr region_count:i64 elements:ptr element_count:i64 log:ptr log_count:i64 log_limit:i64")
+# Of a store, while a batch records them: the guest's address, the host's, the size.
+STORE = Fields("address:i64 host:i64 size:i64 unused:i64")
 REGION = Fields("start:i64 end:i64 host:i64 flags:i64")
 READ, WRITE, EXECUTE, DEVICE, GUARDED = 1, 2, 4, 8, 16
 
@@ -89,3 +91,34 @@ EXIT_BUDGET = 7
 EXIT_STOPPED = 8
 
 FAULT_TRANSLATION, FAULT_PERMISSION, FAULT_ALIGNMENT = 0, 1, 2
+FAULTS = ("TRANSLATION", "PERMISSION", "ALIGNMENT")  # as FaultKind has them
+
+# Many cases in one call. A state is the register file as assay64_backend.h has it, PSTATE as SPSR_ELx lays it out.
+STATE = Fields(
+    "size:i32 version:i32 x:248 sp:i64 pc:i64 pstate:i64 v:512 fpcr:i64 fpsr:i64 tpidr_el0:i64 tpidrro_el0:i64"
+    " keys:80 event_register:i64 reserved:32",
+    alignment=8,
+)
+PSTATE_BITS = {
+    "N": 31,
+    "Z": 30,
+    "C": 29,
+    "V": 28,
+    "TCO": 25,
+    "DIT": 24,
+    "SS": 21,
+    "IL": 20,
+    "SSBS": 12,
+    "BTYPE": 10,
+    "DAIF": 6,
+    "EL": 2,
+    "SP": 0,
+}
+ENDED = Fields("kind:i32 access:i32 fault:i32 flags:i32 immediate:i64 address:i64 executed:i64", alignment=8)
+CHANGE = Fields("case:i32 reserved:i32 address:i64 value:i64", alignment=8)
+BATCH = Fields(
+    "code:ptr code_words:ptr code_row:i64 code_address:i64 code_host:ptr initial:ptr final:ptr ended:ptr open:ptr"
+    " budget:i64 done:i64 count:i64 progress:ptr changes:ptr change_count:i64 change_limit:i64"
+    " data:i64 data_host:i64 data_size:i64 pristine:i64 written:i64 until:ptr"
+)
+EXIT_UNTIL = 9

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from assay64.reference.engines.native import layout
 from assay64.reference.engines.native.emitter import HANDLER_CC, LIKELY, UNLIKELY, Function
-from assay64.reference.engines.native.layout import CONTEXT, PAGES, RECORD_SIZE, REGION, SPACE
+from assay64.reference.engines.native.layout import CONTEXT, PAGES, RECORD_SIZE, REGION, SPACE, STORE
 from assay64.reference.pseudocode.processor import AccessDescriptor
 
 # How an access is made. The first two are the permissions that it needs, as a region has them.
@@ -35,11 +35,12 @@ def flags_of(accdesc: AccessDescriptor) -> int:
 
 @dataclass(frozen=True)
 class Access:
-    """An access of ``size`` bytes at the address that is the value ``address``."""
+    """An access of ``size`` bytes at the address that is the value ``address``; ``leave`` is where an abort goes."""
 
     address: str
     size: int
     flags: int
+    leave: str = "exit_prepared"
 
 
 _ACCESS = "ptr %s, i64 %tagged, i64 %size, i32 %flags"
@@ -53,7 +54,7 @@ def address_of(out: Function, access: Access) -> str:
     fast, slow, join = out.label(), out.label(), out.label()
     if access.flags & EXCLUSIVE:
         pointer = _slow(out, "exclusive_load", access)
-        _leave_unless(out, pointer)
+        _leave_unless(out, pointer, access)
         return pointer
     addend = _probe(out, access, fast, slow)
     out.place(fast)
@@ -61,7 +62,7 @@ def address_of(out: Function, access: Access) -> str:
     out.jump(join)
     out.place(slow)
     far = _slow(out, "slow_atomic" if access.flags & WRITE else "slow_load", access)
-    found = _leave_unless(out, far)
+    found = _leave_unless(out, far, access)
     out.jump(join)
     out.place(join)
     return out.value(f"phi ptr [ {near}, %{fast} ], [ {far}, %{found} ]")
@@ -76,7 +77,7 @@ def store_to(out: Function, access: Access, value: str) -> None:
     out.jump(join)
     out.place(slow)
     out.store(kind, value, out.offset("%s", CONTEXT["value"]))
-    _leave_unless(out, _slow(out, "slow_store", access))
+    _leave_unless(out, _slow(out, "slow_store", access), access)
     out.jump(join)
     out.place(join)
 
@@ -84,14 +85,14 @@ def store_to(out: Function, access: Access, value: str) -> None:
 def outlined_address_of(out: Function, access: Access) -> str:
     """``address_of`` as a call: for instructions of many accesses, whose code would be long."""
     pointer = _slow(out, "load_address", access)
-    _leave_unless(out, pointer)
+    _leave_unless(out, pointer, access)
     return pointer
 
 
 def outlined_store_to(out: Function, access: Access, value: str) -> None:
     kind = f"i{8 * access.size}"
     given = f"ptr %s, i64 {access.address}, {kind} {value}, i32 {access.flags}"
-    _leave_unless(out, out.call("ptr", f"@store_{kind}", given))
+    _leave_unless(out, out.call("ptr", f"@store_{kind}", given), access)
 
 
 def _probe(out: Function, access: Access, fast: str, slow: str) -> str:
@@ -117,12 +118,12 @@ def _slow(out: Function, function: str, access: Access) -> str:
     return out.call("ptr", f"@{function}", f"ptr %s, i64 {access.address}, i64 {access.size}, i32 {access.flags}")
 
 
-def _leave_unless(out: Function, pointer: str) -> str:
+def _leave_unless(out: Function, pointer: str, access: Access) -> str:
     """Leave the handler when the pointer is null: the runtime has prepared the exit. Gives the block that goes on."""
     go, leave = out.label(), out.label()
     out.branch(out.compare("ne", "ptr", pointer, "null"), go, leave, LIKELY)
     out.place(leave)
-    out.line(f"musttail call {HANDLER_CC} void @exit_prepared(ptr %s, ptr %op, i64 %k)")
+    out.line(f"musttail call {HANDLER_CC} void @{access.leave}(ptr %s, ptr %op, i64 %k)")
     out.ret()
     out.place(go)
     return go
@@ -144,7 +145,7 @@ def functions() -> Iterator[Function]:
     yield _slow_load()
     yield _prepare_write()
     yield _forget_words()
-    yield _mark_dirty()
+    yield _log_store()
     yield _slow_store()
     yield _slow_atomic()
     yield _exclusive_load()
@@ -425,6 +426,7 @@ def _store_exclusive() -> Function:
         with f.when(usual):
             _copy(f, found, f.offset("%s", CONTEXT["value"]), "%size")
             f.set_field("i64", "%s", CONTEXT["monitor_size"], 0)
+            f.set_field("i8", "%s", CONTEXT["open"], 1)  # it may always fail
             f.ret("i1", 1)
     f.call("ptr", "@leave_to_golden", "ptr %s")
     f.ret("i1", 0)
@@ -465,7 +467,7 @@ def _permits(name: str, flag: int) -> Function:
 
 def _prepare_write() -> Function:
     """What must happen before bytes of one page are written: forget the code in them, clear other elements' monitors,
-    note the page as dirty. Whether the next stores to the page may go through the TLB.
+    note the store. Whether the next stores to the page may go through the TLB.
     """
     f = Function("prepare_write", "i1", "ptr %s, i64 %va, ptr %host, i64 %size")
     may = f.variable("i1", 1)
@@ -487,7 +489,8 @@ def _prepare_write() -> Function:
             with f.when(hit):
                 f.set_field("i64", element, CONTEXT["monitor_size"], 0)
     with f.when(f.compare("ne", "i8", f.field("i8", "%s", CONTEXT["recording"]), 0)):
-        f.call("void", "@mark_dirty", "ptr %s, i64 %va, ptr %host")
+        f.call("void", "@log_store", "ptr %s, i64 %va, ptr %host, i64 %size")
+        f.store("i1", 0, may)
     f.ret("i1", f.load("i1", may))
     return f
 
@@ -521,21 +524,16 @@ def _forget_words() -> Function:
     return f
 
 
-def _mark_dirty() -> Function:
-    """Note the page of an address in the list of dirty pages, once: pairs of guest and host address."""
-    f = Function("mark_dirty", "void", "ptr %s, i64 %va, ptr %host")
+def _log_store() -> Function:
+    """Note a store in the log. When the log is full its count goes on: who reads it has to look everywhere."""
+    f = Function("log_store", "void", "ptr %s, i64 %va, ptr %host, i64 %size")
     space = f.field("ptr", "%s", CONTEXT["space"])
-    dirty, count = f.field("ptr", space, SPACE["dirty"]), f.field("i64", space, SPACE["dirty_count"])
-    page = f.binary("and", "i64", "%va", -_PAGE)
-    with f.count_up(count) as (index, _):
-        entry = f.offset(dirty, f.binary("shl", "i64", index, 4))
-        with f.when(f.compare("eq", "i64", f.load("i64", entry), page)):
-            f.ret()
-    with f.when(f.compare("ult", "i64", count, f.field("i64", space, SPACE["dirty_limit"]))):
-        entry = f.offset(dirty, f.binary("shl", "i64", count, 4))
-        f.store("i64", page, entry)
-        host = f.cast("ptrtoint", "ptr", "%host", "i64")
-        f.set_field("i64", entry, 8, f.binary("sub", "i64", host, f.binary("sub", "i64", "%va", page)))
-        f.set_field("i64", space, SPACE["dirty_count"], f.binary("add", "i64", count, 1))
+    count = f.field("i64", space, SPACE["log_count"])
+    f.set_field("i64", space, SPACE["log_count"], f.binary("add", "i64", count, 1))
+    with f.when(f.compare("ult", "i64", count, f.field("i64", space, SPACE["log_limit"]))):
+        entry = f.offset(f.field("ptr", space, SPACE["log"]), f.binary("mul", "i64", count, STORE.size))
+        f.set_field("i64", entry, STORE["address"], "%va")
+        f.set_field("ptr", entry, STORE["host"], "%host")
+        f.set_field("i64", entry, STORE["size"], "%size")
     f.ret()
     return f

@@ -10,7 +10,7 @@ from typing import Any
 from assay64.reference.encoding import definitions
 from assay64.reference.encoding.decoder import encoding_tree
 from assay64.reference.engines.graph import FunctionGraph
-from assay64.reference.engines.native import memory, runtime
+from assay64.reference.engines.native import cases, memory, runtime
 from assay64.reference.engines.native.decoding import DecoderEmitter, Settings, decode_function
 from assay64.reference.engines.native.emitter import HANDLER_CC, METADATA, Function
 from assay64.reference.engines.native.handlers import (
@@ -66,7 +66,7 @@ def program(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         report.append((definition.name, count, len(made), sum(len(h.text) for h in made.values())))
     return Program(
         settings,
-        [*memory.functions(), *runtime.functions(), decode_function(encoding_tree(), table)],
+        [*memory.functions(), *runtime.functions(), *cases.functions(), decode_function(encoding_tree(), table)],
         decoders,
         handlers,
         _functions(called),

@@ -47,6 +47,7 @@ def functions() -> Iterator[Function]:
 
 def _exits() -> Iterator[Function]:
     yield _exit("exit_prepared", None)
+    yield _exit("exit_open", None, is_open=True)
     yield _exit("exit_golden", layout.EXIT_GOLDEN)
     yield _exit("h_golden", layout.EXIT_GOLDEN)
     yield _exit("h_undefined", layout.EXIT_UNDEFINED)
@@ -56,11 +57,13 @@ def _exits() -> Iterator[Function]:
     yield _exit("h_stop", layout.EXIT_CONTINUE)
 
 
-def _exit(name: str, reason: int | None, advance: int = 0) -> Function:
+def _exit(name: str, reason: int | None, advance: int = 0, *, is_open: bool = False) -> Function:
     """A handler that leaves before its instruction: its PC, and how much of the budget is left, in bytes of records."""
     f = Function(name, f"{HANDLER_CC} void", PARAMETERS)
     if reason is not None:
         f.set_field("i32", "%s", CONTEXT["exit"], reason)
+    if is_open:
+        f.set_field("i8", "%s", CONTEXT["open"], 1)
     pc = f.field("i64", "%op", RECORD_PC)
     f.set_field("i64", "%s", CONTEXT["PC"], f.binary("add", "i64", pc, advance) if advance else pc)
     f.set_field("i64", "%s", CONTEXT["k"], f.binary("sub", "i64", "%k", f.cast("ptrtoint", "ptr", "%op", "i64")))
@@ -330,6 +333,7 @@ def _run() -> Function:
     remaining = f.offset("%s", CONTEXT["remaining"])
     executed = f.offset("%s", CONTEXT["executed"])
     with f.forever() as (head, _):
+        _move_btype(f)
         left = f.load("i64", remaining)
         with f.when(f.compare("eq", "i64", left, 0), UNLIKELY):
             f.set_field("i32", "%s", CONTEXT["exit"], layout.EXIT_BUDGET)
@@ -366,15 +370,20 @@ def _run() -> Function:
     return f
 
 
+def _move_btype(f: Function) -> None:
+    """What an instruction set for the next one holds from now on."""
+    following = f.offset("%s", CONTEXT["btype_next"])
+    coming = f.load("i8", following)
+    with f.when(f.compare("ne", "i8", coming, 0), UNLIKELY):
+        f.set_field("i8", "%s", CONTEXT["PSTATE.BTYPE"], coming)
+        f.store("i8", 0, following)
+
+
 def _after_branch(f: Function, executed: str, remaining: str, left: str, head: str) -> None:
     """An instruction that a branch with a BTYPE came to: golden executes it in a guarded page, and when it does not
     complete; afterwards BTYPE is what it set.
     """
     btype, following = f.offset("%s", CONTEXT["PSTATE.BTYPE"]), f.offset("%s", CONTEXT["btype_next"])
-    coming = f.load("i8", following)
-    with f.when(f.compare("ne", "i8", coming, 0), UNLIKELY):
-        f.store("i8", coming, btype)
-        f.store("i8", 0, following)
     with f.when(f.compare("ne", "i8", f.load("i8", btype), 0), UNLIKELY):
         pc = f.field("i64", "%s", CONTEXT["PC"])
         f.set_field("i32", "%s", CONTEXT["exit"], layout.EXIT_GOLDEN)
