@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay64.harness.cli.options import print_json
+from assay64.harness.cli.options import Json, print_json
 
 if TYPE_CHECKING:
     from assay64.harness.bench.result import Benchmark
@@ -68,3 +69,20 @@ def engines(
         typer.echo(as_text(result))
     if result.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def judging(
+    quick: Quick = False,
+    as_json: Json = False,
+    seed: Seed = 1,
+) -> None:
+    """What judging leaves of a backend's own speed: batches through a worker and the comparison, beside a bare loop."""
+    from rich.console import Console
+
+    from assay64.harness.bench.judging import measure
+
+    console = Console(stderr=True)
+    with console.status("starting") if console.is_terminal else nullcontext() as status:
+        result = measure(quick=quick, seed=seed, progress=lambda text: status.update(text) if status else None)
+    show(result, as_json=as_json)

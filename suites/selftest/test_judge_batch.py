@@ -1,15 +1,18 @@
 """Batches: what plainly matches is a match, nothing else is, and no crash costs another case its verdict."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
 
 from assay64.harness.backends import registry
-from assay64.harness.backends.contract import Unsupported
+from assay64.harness.backends.contract import BatchInstance, Unsupported
 from assay64.harness.cases.batches import batch_key, batch_of, case_of, outcome_of, put_outcome, set_changes
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, DATA_REGION, DEFAULT_REGIONS, Case, Run, Step
 from assay64.harness.cases.layout import CHANGE_DTYPE, EXIT_KINDS, STATE_DTYPE, Batch, new_state, pack_exit
+from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault, MemoryChange, Verdict, VerdictKind
 from assay64.harness.cases.random_cases import Generator
 from assay64.harness.cases.state import State
@@ -195,6 +198,35 @@ def test_a_change_outside_of_memory_is_an_error():
     batch.changes, batch.n_changes = np.array([(0, 0, 0x3000_0000, 1)], CHANGE_DTYPE), 1
     with pytest.raises(ValueError, match="outside the data region"):
         outcome_of(batch, 0)
+
+
+@pytest.mark.parametrize("lengths", [(1,), (1, 2, 5)])
+def test_the_native_loop_gives_what_python_gives(monkeypatch, lengths):
+    from assay64.harness.backends.unicorn import BACKEND, native_loop
+
+    if BACKEND.available() or native_loop.library() is None:
+        pytest.skip("needs the package unicorn and a C compiler")
+    groups: dict[Any, list[Case]] = {}
+    for case in Generator(12, lengths=lengths, features=frozenset()).cases(600):
+        key = batch_key(case, BACKEND.capabilities())
+        if key is not None and "BTI" not in key[3].model:
+            groups.setdefault(key, []).append(case)
+    assert sum(map(len, groups.values())) > 300
+    kinds: set[int] = set()
+    for key, cases in groups.items():
+        native, plain = batch_of(cases, key), batch_of(cases, key)
+        for batch, library in ((native, native_loop.library), (plain, lambda: None)):
+            with monkeypatch.context() as patched:
+                patched.setattr(native_loop, "library", library)
+                instance = BACKEND.create(key[3])
+                assert isinstance(instance, BatchInstance)
+                instance.run_batch(batch, HostMemory(0x1000))
+        assert native.final.tobytes() == plain.final.tobytes()
+        assert native.exits.tobytes() == plain.exits.tobytes()
+        changes = [batch.changes[: batch.n_changes].tolist() for batch in (native, plain)]
+        assert changes[0] == changes[1]
+        kinds.update(native.exits["kind"].tolist())
+    assert len(kinds) > 3
 
 
 @pytest.mark.parametrize("backend", ["unicorn", "dynarmic"])

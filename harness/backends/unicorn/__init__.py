@@ -83,7 +83,10 @@ class UnicornBackend:
         return None if find_library() else f"the Python package unicorn is not installed; {INSTALL}"
 
     def capabilities(self) -> Capabilities:
+        from assay64.harness.backends.unicorn import native_loop
         from assay64.harness.backends.unicorn.machine import TRANSLATION_BUFFER_BYTES
+
+        native_loop.library()  # compiled or found once, before processes are forked
 
         try:
             installed = version("unicorn")

@@ -1,5 +1,7 @@
 """Runs many single-run cases on one machine in one call: the columnar form, with nothing allocated for a case.
 
+Where there is a C compiler, loop.c runs the cases in which nothing happens but their code; the others end here.
+
 New code over executed code is the danger here: Unicorn keeps translations by address, so every case forgets what its
 code region held before it runs.
 """
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay64.harness.backends.unicorn import native_loop
 from assay64.harness.backends.unicorn.machine import Machine
 from assay64.harness.cases.case import CODE_REGION, DATA_REGION, DEFAULT_REGIONS
 from assay64.harness.cases.layout import ACCESSES, CHANGE_DTYPE, EXIT_KINDS, FAULTS, STATE_DTYPE, Batch
@@ -70,16 +73,33 @@ def run(machine: Machine, regions: Regions, batch: Batch, progress: HostMemory) 
     engine, memcmp = machine.engine, _memcmp()
     data, pristine = regions.data.address, int(regions.pristine.ctypes.data)
     written = 0
-    for case in range(batch.done, len(batch)):
+    loop = _native(machine, regions, batch, progress, code)
+    case, status = batch.done - 1, native_loop.NOT_STARTED
+    while (case := case + 1) < len(batch):
+        if loop is not None:
+            case, status = native_loop.run(loop, case)
+            batch.done, batch.n_changes = case, loop.n_changes
+            if status == native_loop.FINISHED:
+                break
         count = words[case]
-        code[:count] = batch.code[case, :count]
-        if written > count:
-            code[count:written] = 0
-        engine.remove_cache(batch.code_address, batch.code_address + 4 * max(count, written) + 4)
-        written = count
-        given[:] = state[case]
-        machine.load()
-        ended = machine.run(batch.budget, batch.code_address + 4 * count)
+        until = batch.code_address + 4 * count
+        if status == native_loop.CHANGES_FULL:
+            _record_changes(regions, batch, case)
+            _finished(batch, case, counter, loop)
+            continue
+        if status == native_loop.STARTED and loop is not None:
+            ended = machine.go_on(int(batch.initial["pc"][case]), batch.budget, until, loop.error)
+        else:
+            if loop is None:
+                code[:count] = batch.code[case, :count]
+                if written > count:
+                    code[count:written] = 0
+                engine.remove_cache(batch.code_address, batch.code_address + 4 * max(count, written) + 4)
+                written = count
+            given[:] = state[case]
+            machine.load()
+            ended = machine.run(batch.budget, until)
+        machine.forget_events()
         machine.store()
         final[case] = found
         result = ended.exit
@@ -94,10 +114,39 @@ def run(machine: Machine, regions: Regions, batch: Batch, progress: HostMemory) 
         )
         if memcmp(data, pristine, DATA_REGION[1]):
             _record_changes(regions, batch, case)
-        batch.done = case + 1
-        counter[0] = batch.done
+        _finished(batch, case, counter, loop)
     regions.code.bytes[:] = 0
     machine.mappings.forget_code(*CODE_REGION)
+
+
+def _native(
+    machine: Machine, regions: Regions, batch: Batch, progress: HostMemory, code: npt.NDArray[np.uint32]
+) -> native_loop.Loop | None:
+    """The loop without Python in it, for this batch; None where there is none."""
+    loop = machine.prepare_loop()
+    arrays = (batch.code, batch.code_words, batch.initial, batch.final, batch.exits)
+    if loop is None or not all(array.flags.c_contiguous for array in arrays):
+        return None
+    loop.code, loop.code_words, loop.initial, loop.final_state, loop.exits = (int(a.ctypes.data) for a in arrays)
+    loop.words_per_row, loop.cases, loop.budget = batch.code.shape[1], len(batch), batch.budget
+    loop.code_address, loop.code_memory = batch.code_address, int(code.ctypes.data)
+    loop.data_address, loop.data_memory = DATA_REGION[0], regions.data.address
+    loop.data_pristine, loop.data_words = int(regions.pristine.ctypes.data), DATA_REGION[1] // 8
+    loop.progress, loop.words, loop.writes = progress.address, 0, 0
+    _give_changes(batch, loop)
+    return loop
+
+
+def _give_changes(batch: Batch, loop: native_loop.Loop) -> None:
+    loop.changes, loop.changes_capacity = int(batch.changes.ctypes.data), len(batch.changes)
+    loop.n_changes = batch.n_changes
+
+
+def _finished(batch: Batch, case: int, counter: npt.NDArray[np.uint64], loop: native_loop.Loop | None) -> None:
+    batch.done = case + 1
+    counter[0] = batch.done
+    if loop is not None:
+        _give_changes(batch, loop)
 
 
 def _rows(records: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -136,12 +136,15 @@ class Engine:
         """Forget the translations that touch [start, end), a range of one mapping; elsewhere do nothing."""
         self.library.uc_ctl(self.handle, REMOVE_CACHE, _u64(start), _u64(end))
 
-    def hook(self, kind: int, callback: Any) -> None:
-        """Call ``callback`` (one of the types above) for ``kind``, for as long as the engine lives."""
+    def hook(self, kind: int, callback: Any, data: Any = None) -> None:
+        """Call ``callback`` (one of the types above, or a native function) for ``kind``, for as long as the engine
+        lives. ``data`` is a structure whose address it is given.
+        """
         number = ctypes.c_size_t()
+        pointer = None if data is None else ctypes.addressof(data)
         # begin > end: for every address
-        self.check(self.library.uc_hook_add(self.handle, ctypes.byref(number), kind, callback, None, 1, 0))
-        self._callbacks.append(callback)
+        self.check(self.library.uc_hook_add(self.handle, ctypes.byref(number), kind, callback, pointer, 1, 0))
+        self._callbacks += [callback, data]
 
     def start(self, pc: int, until: int, count: int) -> int:
         """Unicorn's error number. ``count`` is never 0: going from a count to none drops all translations."""
@@ -222,6 +225,11 @@ class RegisterFile:
             (_pointer * self._count)(*(int(record.ctypes.data) + offset for _, offset in places))
             for record in (self.given, self.found)
         )
+
+    def places(self) -> tuple[int, int, int, int]:
+        """For native callers: how many registers, and the addresses of their numbers and of both lists of places."""
+        numbers, given, found = map(ctypes.addressof, (self._numbers, self._given, self._found))
+        return self._count, numbers, given, found
 
     def write(self) -> None:
         """Load the engine's registers from ``given``."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from assay64.harness.backends.contract import Unsupported
-from assay64.harness.backends.unicorn import binding, internals
+from assay64.harness.backends.unicorn import binding, internals, native_loop
 from assay64.harness.backends.unicorn.mappings import Mappings
 from assay64.harness.cases.case import Environment
 from assay64.harness.cases.layout import new_state
@@ -129,19 +129,46 @@ class Machine:
         self._running = False
         self._interrupt = -1
         self._fault: tuple[int, int, int] | None = None
-        self._unaligned = False
+        self._events = ctypes.c_uint64()
         self._last_until = _NEVER
         self._exits_enabled = False
         self._executed = ctypes.c_uint64.from_address(engine.handle + places.executed)
         engine.hook(binding.HOOK_INTERRUPT, binding.InterruptCallback(self._on_interrupt))
         engine.hook(binding.HOOK_MEMORY_INVALID, binding.MemoryCallback(self._on_invalid_memory))
-        engine.hook(binding.HOOK_EDGE_GENERATED, binding.EdgeCallback(self._on_new_block))
+        self.loop = self._hook_new_blocks()
         self._enter_el0(environment)
         self._pristine = binding.Context(engine)
         self._pristine.save()
         self._snapshot = binding.Context(engine)
         self._syndrome = ctypes.c_uint32.from_address(self._snapshot.address + places.syndrome)
         self._fault_address = ctypes.c_uint64.from_address(self._snapshot.address + places.address)
+
+    def _hook_new_blocks(self) -> native_loop.Loop | None:
+        """Called for every block that is translated: natively where that can be had."""
+        library = native_loop.library()
+        if library is None:
+            self.engine.hook(binding.HOOK_EDGE_GENERATED, binding.EdgeCallback(self._on_new_block))
+            return None
+        loop = native_loop.new_loop(self.engine, self._events)
+        self.engine.hook(binding.HOOK_EDGE_GENERATED, library.loop_on_new_block, loop)
+        return loop
+
+    def prepare_loop(self) -> native_loop.Loop | None:
+        """The native loop with all that it needs of this machine; None where it would not do."""
+        loop = self.loop
+        if loop is None or self._keys is not None or self.breakpoints or self._exits_enabled:
+            return None
+        registers = self.registers
+        loop.register_count, loop.numbers, loop.given_places, loop.found_places = registers.places()
+        loop.given, loop.found = int(registers.given.ctypes.data), int(registers.found.ctypes.data)
+        loop.pristine, loop.executed = self._pristine.address, ctypes.addressof(self._executed)
+        loop.pstate_mask = int(self._pstate_mask)
+        return loop
+
+    def go_on(self, pc: int, budget: int, until: int, error: int) -> Ended:
+        """The rest of a run whose first start the native loop has made, with what that returned."""
+        self.pc, self._last_until, self._stop_requested = pc, until, False
+        return self._go_on(budget, until, error)
 
     def _enter_el0(self, environment: Environment) -> None:
         """The only way down is an ERET: writing PSTATE leaves the translator at EL1."""
@@ -174,6 +201,7 @@ class Machine:
             raise RuntimeError("unicorn: the CPU did not reach EL0")
 
     def _on_interrupt(self, _engine: int, number: int, _data: Any) -> None:
+        self._events.value |= native_loop.HAPPENED
         if self._interrupt < 0:
             self._interrupt = number
         self.engine.stop()
@@ -182,6 +210,7 @@ class Machine:
         # A store that crosses into a bad page goes on byte by byte: the first report is the lowest byte that faults.
         # Unicorn has put back the PC here, but lets some instructions (DC ZVA) run to their end afterwards: what counts
         # is the state now.
+        self._events.value |= native_loop.HAPPENED
         if self._fault is None:
             self._fault = kind, address, self._executed.value
             self._snapshot.save()
@@ -190,7 +219,7 @@ class Machine:
     def _on_new_block(self, _engine: int, block: Any, _previous: Any, _data: Any) -> None:
         # QEMU 5 would run code at an unaligned PC.
         if block[0] & 3:
-            self._unaligned = True
+            self._events.value |= native_loop.UNALIGNED
             self.engine.stop()
 
     def load(self) -> None:
@@ -230,10 +259,17 @@ class Machine:
         if self.pc in self.breakpoints:
             return Ended(_BREAKPOINT, 0)
         self._prepare_exits(until)
+        return self._go_on(budget, until, None)
+
+    def _go_on(self, budget: int, until: int | None, error: int | None) -> Ended:
+        """``error`` is what the first start returned, when it was made already."""
         executed = stuck = 0
         while not self._stop_requested:
             before = self.pc
-            ended = self._start(budget - executed, until)
+            if error is None:
+                self.forget_events()
+                error = self.engine.start(self.pc, self._last_until, budget - executed)
+            ended, error = self._started(error, budget - executed, until), None
             executed += ended.executed
             if ended.exit.kind is not ExitKind.NONE:
                 return Ended(ended.exit, executed)
@@ -271,11 +307,9 @@ class Machine:
                 if start >= 0:
                     self.engine.remove_cache(start, start + 4)
 
-    def _start(self, budget: int, until: int | None) -> Ended:
-        """One start of the engine. Exit NONE: it stopped for a reason that is none of ours, and can go on."""
-        self._forget_events()
+    def _started(self, error: int, budget: int, until: int | None) -> Ended:
+        """What a start of the engine came to. Exit NONE: it stopped for a reason that is none of ours and can go on."""
         engine = self.engine
-        error = engine.start(self.pc, self._last_until, budget)
         if self._fault is not None:
             self._snapshot.restore()
         self.pc = engine.read_register(binding.REGISTER_PC)
@@ -289,13 +323,14 @@ class Machine:
             return self._abort(kind, address, begun, budget)
         if error:
             engine.check(error)
-        if self._unaligned:
+        if self._events.value & native_loop.UNALIGNED:
             engine.remove_cache(self.pc, self.pc + 1)
             return Ended(_BUDGET if begun >= budget else _PC_ALIGNMENT, begun)
         return self._stopped(begun, budget, until)
 
-    def _forget_events(self) -> None:
-        self._interrupt, self._fault, self._unaligned = -1, None, False
+    def forget_events(self) -> None:
+        """What a hook told counts once: before the next start, whoever makes it."""
+        self._interrupt, self._fault, self._events.value = -1, None, 0
 
     def _stopped(self, begun: int, budget: int, until: int | None) -> Ended:
         # Unicorn counts an instruction before it stops in front of it.
