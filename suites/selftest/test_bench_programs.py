@@ -127,10 +127,15 @@ def test_an_engine_that_dies_is_reported():
 
 
 def test_an_error_of_the_engine_is_an_answer():
-    child = EngineProcess("no-such-engine")
-    with pytest.raises(ProgramFailed, match="KeyError: 'no-such-engine'"):
-        child.run(Request("sieve", 1, 300))
+    child = EngineProcess("golden")
+    with pytest.raises(ProgramFailed, match="golden, no-such-program: KeyError"):
+        child.run(Request("no-such-program", 1, 300))
     child.close()
+
+
+def test_an_engine_that_does_not_start_is_reported():
+    with pytest.raises(EngineLost, match=r"no-such-engine ended \(exit status 1\)"):
+        EngineProcess("no-such-engine")
 
 
 def test_what_is_no_program_is_refused():
