@@ -14,13 +14,16 @@ import numpy as np
 import pytest
 
 from assay64.harness.backends.contract import BackendDied, Unsupported
-from assay64.harness.backends.runner import NATIVE, QEMU_USER
+from assay64.harness.backends.runner import NATIVE, QEMU_USER, arena
 from assay64.harness.backends.runner.host import features_of
-from assay64.harness.backends.runner.program import BASE
-from assay64.harness.cases.case import CODE_REGION, CPACR_EL1, DATA_REGION, SCTLR_EL1, Environment
+from assay64.harness.backends.runner.program import ARENA, BASE
+from assay64.harness.cases.case import CODE_REGION, CPACR_EL1, DATA_REGION, SCTLR_EL1, Case, Environment
 from assay64.harness.cases.layout import STATE_DTYPE, new_state
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
+from assay64.harness.cases.state import State
+from assay64.harness.judge.frames import Crashed, Ran
+from assay64.harness.judge.pool import Worker
 from assay64.suites.selftest._guest import (
     ADD_X0,
     BR_X1,
@@ -431,3 +434,17 @@ def test_semihosting_does_not_reach_the_host(guest):
     found = guest.run(NOP, 0xD45E0000, x0=0x18)
     assert found == (Exit(kind=ExitKind.UNDEFINED) if BACKEND is NATIVE else Exit(kind=ExitKind.HLT, immediate=0xF000))
     assert guest.pc == CODE + 4
+
+
+def test_a_guest_that_ruins_the_runner_is_a_crash_and_costs_its_own_case_only():
+    """It writes a wild address into the runner's own memory: where final states are put."""
+    ruin = Case(code=(STR,), states=(State.of(x0=8, x1=ARENA + 8 * arena.FINAL),))
+    fine = Case(code=(ADD_X0,), states=(State.of(x0=1),))
+    with Worker(BACKEND.name) as worker:
+        first, second, third = worker.run([fine, ruin, fine])
+        assert isinstance(second, Crashed)
+        assert second.signal == "SIGSEGV"
+        assert second.alone
+        for result in (first, third):
+            assert isinstance(result, Ran)
+            assert result.outcome.states[0].general.x[0] == 2
