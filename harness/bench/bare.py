@@ -41,14 +41,15 @@ class Bare:
         self._handle = library.bare_open(*arguments)
         if not self._handle:
             raise RuntimeError(f"{backend}: its machine cannot be made")
-        self.final: npt.NDArray[Any] = np.zeros(0, STATE_DTYPE)
+        self.final = _no_states()
 
     def run(self, batch: Batch) -> None:
         """Run the cases of ``batch``, which all have as many words as its rows; their states come to ``final``."""
         count, width = batch.code.shape
         if len(self.final) != count:
             self.final = np.zeros(count, STATE_DTYPE)
-        places: list[npt.NDArray[Any]] = [batch.code, batch.initial, self.final]
+        states: npt.NDArray[Any] = self.final
+        places: list[npt.NDArray[Any]] = [batch.code, batch.initial, states]
         assert all(array.flags.c_contiguous for array in places)
         code, initial, final = (int(array.ctypes.data) for array in places)
         if self._library.bare_run(self._handle, count, width, code, batch.code_address, initial, final):
@@ -58,6 +59,10 @@ class Bare:
         if self._handle:
             self._library.bare_close(self._handle)
             self._handle = None
+
+
+def _no_states() -> npt.NDArray[Any]:
+    return np.zeros(0, STATE_DTYPE)
 
 
 def _wide() -> tuple[str, ...]:

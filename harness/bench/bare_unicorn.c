@@ -17,7 +17,7 @@ struct unicorn_functions {
     int (*reg_read_batch)(void*, const int*, void**, int);
 };
 
-enum { ARM64 = 2, MAX = 3, WRITE_ONE = 1 << 30 | 1 << 26, WRITE_TWO = 1 << 30 | 2 << 26 };
+enum { ARM64 = 2, CORTEX_A57 = 0, WRITE_ONE = 1 << 30 | 1 << 26, WRITE_TWO = 1 << 30 | 2 << 26 };
 enum { SET_CPU_MODEL = 7 | WRITE_ONE, REMOVE_CACHE = 9 | WRITE_TWO, SET_TLB_TYPE = 12 | WRITE_ONE };
 enum { SET_BUFFER_SIZE = 13 | WRITE_ONE, COUNT = 31 + 32 + 4 };
 
@@ -63,7 +63,7 @@ ASSAY64_API struct bare* bare_open(const struct unicorn_functions* uc) {
     int error = posix_memalign(&memory, 0x10000, CODE_SIZE + DATA_SIZE);
     if (!error) memset(self->memory = memory, 0, CODE_SIZE + DATA_SIZE);
     if (!error) error = uc->open(ARM64, 0, &self->engine);
-    if (!error) error = uc->ctl(self->engine, SET_CPU_MODEL, MAX);
+    if (!error) error = uc->ctl(self->engine, SET_CPU_MODEL, CORTEX_A57);
     if (!error) error = uc->ctl(self->engine, SET_BUFFER_SIZE, (uint32_t)32 << 20);
     if (!error) error = uc->ctl(self->engine, SET_TLB_TYPE, 1);
     if (!error) error = uc->mem_map_ptr(self->engine, CODE, CODE_SIZE, 5, self->memory);

@@ -90,6 +90,7 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
         notes=(
             "judged: a worker executes, this process compares; the reference's answers are there beforehand. "
             "against: the smallest loop over the backend's own interface that loads and reads every register.",
+            "comparing: by this process's processor time: batches handed over, answers compared.",
             "per core: by the processor time of both processes together, without the reference's.",
         ),
     )
@@ -131,16 +132,18 @@ def _work(cases: Sequence[Case], repeat: int) -> Work:
 
 
 def _measured(backend: str, name: str, work: Work, worker: Worker, bare: Bare, rounds: int, seed: int) -> Iterator[Row]:
-    used: dict[str, list[float]] = {"judged": [], "alone": []}
+    used: dict[str, list[float]] = {"judged": [], "alone": [], "comparing": []}
     wrong = list[int]()
 
     def judged() -> float:
         before, begin = _processor_s(worker.process_id), time.perf_counter()
+        own = time.process_time()
         wrong[:] = []
         for result in worker.run_batches(work.batches()):
             wrong.append(len(work.batch) - int(matching(result.batch, work.expected, worker.capabilities).sum()))
         seconds = time.perf_counter() - begin
         used["judged"].append(_processor_s(worker.process_id) - before)
+        used["comparing"].append(time.process_time() - own)
         return seconds
 
     def alone() -> float:
@@ -165,6 +168,11 @@ def _measured(backend: str, name: str, work: Work, worker: Worker, bare: Bare, r
     yield Row(
         name=f"{backend}, {name}, alone",
         rate=work.cases / float(np.median(seconds["alone"])),
+        unit="cases",
+    )
+    yield Row(
+        name=f"{backend}, {name}, comparing",
+        rate=work.cases / float(np.median(used["comparing"][1:])),
         unit="cases",
     )
     # Without the round that only warms up. Processor time is counted in ticks, so a round has to be long enough.

@@ -4,8 +4,15 @@ import json
 
 import pytest
 
+from assay64.harness.backends import registry
+from assay64.harness.bench.bare import Bare
+from assay64.harness.bench.judging import KEY, SIZE, STATES, _cases, _work
 from assay64.harness.bench.ratios import Ratio, alternate, ratio, repetitions, timed
 from assay64.harness.bench.result import Benchmark, Row, as_data, as_text
+from assay64.harness.cases.batches import batch_of
+from assay64.harness.cases.case import Case
+from assay64.harness.cases.state import State
+from assay64.suites.selftest.judge_backends import adds
 
 
 def test_every_round_runs_every_contestant_once_in_changing_order():
@@ -58,3 +65,34 @@ def test_results_are_text_and_data():
     assert lines[5].endswith("2,000/s: not met")
     data = json.loads(json.dumps(as_data(result)))
     assert data["rows"][0]["ratio"] == {"value": 0.95, "low": 0.9, "high": 0.97}
+
+
+@pytest.mark.parametrize("backend", ["unicorn", "dynarmic"])
+def test_the_bare_loop_does_the_work_that_it_is_to_stand_for(backend):
+    if missing := registry.load(backend).available():
+        pytest.skip(missing)
+    cases = [Case(code=(adds(0, 1, 2),), states=(State.of(x1=n, x2=-1, v3=n, nzcv=5),)) for n in range(100)]
+    batch = batch_of(cases, KEY)
+    bare = Bare(backend)
+    try:
+        for _ in range(2):
+            bare.run(batch)
+            assert bare.final["x"][:, 0].tolist() == [(n - 1) % (1 << 64) for n in range(100)]
+            assert bare.final["v"][:, 3, 0].tolist() == list(range(100))
+            flags = [(bare.final["pstate"][n] >> 28) & 15 for n in (0, 1, 2)]
+            assert flags == [8, 6, 2]  # N; Z and C; C
+    finally:
+        bare.close()
+
+
+def test_the_work_of_judging_is_what_it_says():
+    cases = _cases(1)
+    shared, distinct = cases.values()
+    assert len(shared) == len(distinct) == SIZE
+    assert len({case.code for case in shared[:STATES]}) == 1
+    assert len({repr(case.states) for case in shared[:STATES]}) == STATES
+    assert len({case.code for case in distinct}) > SIZE * 0.9
+    work = _work(distinct[:50], 3)
+    assert work.cases == 3 * len(work.batch) > 100
+    assert work.expected.decided.all()
+    assert [len(batch) for batch in work.batches()] == [len(work.batch)] * 3
