@@ -29,6 +29,7 @@ BUILT_IN = {
     "icicle": "assay64.harness.backends.icicle:BACKEND",
 }
 LIBRARY_ENDINGS = (".so", ".dylib")
+PROGRAM_PREFIXES = ("exec:", "socket:")
 METHODS = ("available", "capabilities", "create")
 
 
@@ -40,10 +41,13 @@ def names() -> list[str]:
 def load(name: str) -> Backend:
     """The backend called ``name``. It may still be unavailable here: ``available()`` says so.
 
-    ``name`` is an installed backend, a shared library with the C ABI (``./libmine.so``), or a Python object:
-    ``package.module:NAME`` or ``path/to/file.py:NAME``, where NAME is a Backend or a class that makes one without
-    arguments. Raises UsageError for a name that leads to no backend.
+    ``name`` is an installed backend, a shared library with the C ABI (``./libmine.so``), a program that speaks
+    docs/pipe-protocol.md (``exec:./prog arguments`` or ``socket:/path``), or a Python object: ``package.module:NAME``
+    or ``path/to/file.py:NAME``, where NAME is a Backend or a class that makes one without arguments. Raises UsageError
+    for a name that leads to no backend.
     """
+    if name.startswith(PROGRAM_PREFIXES):
+        return _program(name)
     if name.endswith(LIBRARY_ENDINGS) or ".so." in Path(name).name:
         return _library(name)
     if ":" in name:
@@ -68,7 +72,7 @@ def _unknown(name: str) -> str:
     hint = f"; did you mean {' or '.join(close)}?" if close else "."
     return (
         f"no backend is called {name!r}{hint} There are: {', '.join(known)}; "
-        "or give a shared library (./libmine.so) or a Python object (package.module:NAME)"
+        "or give a shared library (./libmine.so), a program (exec:./prog) or a Python object (package.module:NAME)"
     )
 
 
@@ -79,6 +83,11 @@ def _library(name: str) -> Backend:
     # Only those who judge a shared library pay for the import of what loads it.
     library = importlib.import_module("assay64.harness.backends.library")
     return cast(Backend, library.LibraryBackend(path))
+
+
+def _program(name: str) -> Backend:
+    program = importlib.import_module("assay64.harness.backends.program")
+    return cast(Backend, program.ProgramBackend(name))
 
 
 def _from_module(name: str) -> Backend:

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 import typer
 
+import assay64.harness.backends
 from assay64.harness.cli.options import Json, available_backends, print_json
-from assay64.harness.errors import AssayError
+from assay64.harness.errors import AssayError, UsageError
+
+FOLDER = Path(assay64.harness.backends.__file__).parent
+HEADER = FOLDER / "include" / "assay64_backend.h"
+# In a checkout the page stands with the others; in a wheel it lies beside the example.
+PROTOCOL = FOLDER.resolve().parents[1] / "docs" / "pipe-protocol.md"
 
 
-def backends(as_json: Json = False) -> None:
+def backends(
+    example: Annotated[
+        str | None,
+        typer.Option(
+            "--example",
+            metavar="NAME",
+            help="Copy an example backend into a new folder of that name: `library` (C) or `program` (Python).",
+        ),
+    ] = None,
+    include: Annotated[
+        bool, typer.Option("--include", help="Print the folder of assay64_backend.h, for a compiler's -I.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """List the backends: what each is, what it declares, and what is missing for those that cannot run here."""
     from tabulate import tabulate
 
+    if include:
+        typer.echo(HEADER.parent)
+        return
+    if example is not None:
+        _copy_example(example)
+        return
     found = [_data(name, missing) for name, missing in available_backends()]
     if as_json:
         print_json(found)
@@ -33,6 +60,23 @@ def backends(as_json: Json = False) -> None:
             typer.echo(f"\n{one['name']}")
             typer.echo(tabulate(_declared(one["capabilities"]), tablefmt="plain", disable_numparse=True))
     typer.echo("\n`assay64 check-backend NAME` checks a backend against what it declares.")
+
+
+def _copy_example(name: str) -> None:
+    examples = sorted(path.name for path in (FOLDER / "examples").iterdir() if path.is_dir() and path.name[0] != "_")
+    if name not in examples:
+        raise UsageError(f"no example is called {name!r}: there are {', '.join(examples)}")
+    target = Path(name)
+    try:
+        shutil.copytree(FOLDER / "examples" / name, target, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+        shutil.copy(HEADER, target)
+        if name == "program" and PROTOCOL.is_file():
+            shutil.copy(PROTOCOL, target)
+    except FileExistsError:
+        raise UsageError(f"{target} is there already: remove it, or go to another folder") from None
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}") from error
+    typer.echo("\n".join(str(path) for path in sorted(target.iterdir())))
 
 
 def _data(name: str, missing: str | None) -> dict[str, Any]:

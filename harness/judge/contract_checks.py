@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from assay64.harness.backends import registry
-from assay64.harness.backends.contract import Backend, BatchInstance, Unsupported
+from assay64.harness.backends.contract import Backend, BackendDied, BatchInstance, Unsupported
 from assay64.harness.cases.capabilities import ExclusiveMonitor
 from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, STACK_POINTER, AnyAction, Environment
 from assay64.harness.cases.layout import Batch, pack_state, unpack_exit, unpack_state
@@ -51,7 +51,8 @@ from assay64.harness.judge.contract_machine import (
 from assay64.harness.judge.contract_registers import keeps_every_register, shows_registers_to_the_guest
 from assay64.harness.judge.contract_threads import runs_freely, stops_on_request, works_in_other_threads
 
-OK, FAILED, UNDECLARED, NOT_DECLARED = "ok", "failed", "undeclared", "not declared"
+OK, FAILED, CRASHED = "ok", "failed", "crashed"
+UNDECLARED, NOT_DECLARED = "undeclared", "not declared"
 ROUND_TRIPS = 20
 BUDGETS = (1, 2, 3, 4, 5, 8, 17, 64, 999)
 
@@ -362,6 +363,8 @@ def perform(backend: Backend, names: list[str]) -> Iterator[CheckResult]:
             status, detail = UNDECLARED, str(found)
         except Unsupported as lacking:
             status, detail = FAILED, f"Unsupported where the contract allows none: {lacking}"
+        except BackendDied as died:
+            status, detail = CRASHED, str(died)
         except Exception as error:  # noqa: BLE001 - a backend under construction fails in any way, and that is reported
             status, detail = FAILED, f"{type(error).__name__}: {error}"
         yield CheckResult(name=name, title=title(name), status=status, detail=" ".join((detail or "").split()))

@@ -1,0 +1,166 @@
+"""A connection to a backend's program: frames out, frames in, and what becomes of it when the program ends.
+
+It knows no machine and no case. Frames that are none make the connection useless, and it says what they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import BinaryIO, cast
+
+from assay64.harness.backends.contract import BackendDied, Unsupported
+from assay64.harness.backends.library import OK, UNSUPPORTED
+from assay64.harness.backends.program.protocol import HEADER, Kind
+from assay64.harness.errors import BackendUnavailable
+
+MAX_ANSWER_BYTES = 1 << 26
+MAX_REASON_CHARACTERS = 500
+END_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 10.0
+
+
+class ProtocolError(Exception):
+    """The program answered something that the protocol does not allow."""
+
+
+class ProgramError(Exception):
+    """The program answered with an error; the text is its own."""
+
+
+class Connection:
+    """``process`` is None for a program that somebody else has started. ``broken``: nothing more can be asked.
+
+    Who takes several answers to one request holds ``asking`` meanwhile: machines in other threads share the connection.
+    """
+
+    def __init__(
+        self, name: str, requests: BinaryIO, answers: BinaryIO, process: subprocess.Popen[bytes] | None
+    ) -> None:
+        self._name = name
+        self._requests, self._answers, self._process = requests, answers, process
+        self._writing, self.asking = threading.Lock(), threading.RLock()
+        self.broken = False
+        self._end = weakref.finalize(self, _end, requests, answers, process, _guard(process))
+
+    def ask(self, kind: Kind, machine: int, payload: bytes) -> bytes:
+        """The answer to a request. Raises Unsupported, ProgramError, ProtocolError or BackendDied."""
+        with self.asking:
+            self.send(kind, machine, payload)
+            return self.answer(kind)
+
+    def send(self, kind: Kind, machine: int, payload: bytes) -> None:
+        """A request alone; from any thread."""
+        if self.broken:
+            raise ProtocolError(f"{self._name}: the connection is lost since an answer that was no frame")
+        try:
+            with self._writing:
+                self._requests.write(HEADER.pack(kind, machine, len(payload)) + payload)
+                self._requests.flush()
+        except (BrokenPipeError, ConnectionError) as error:
+            raise self._died() from error
+
+    def answer(self, kind: Kind) -> bytes:
+        """The next answer, which must be to a request of this kind."""
+        found, status, size = HEADER.unpack(self._read(HEADER.size))
+        if found != kind or size > MAX_ANSWER_BYTES or status > UNSUPPORTED + 1:
+            self.broken = True
+            raise ProtocolError(
+                f"{self._name} answered {kind.name} with what is no frame "
+                f"(kind {found}, status {status}, {size} bytes): its output must hold frames alone"
+            )
+        payload = self._read(size)
+        if status == OK:
+            return payload
+        reason = payload.decode(errors="replace")[:MAX_REASON_CHARACTERS] or "no reason given"
+        raise (Unsupported if status == UNSUPPORTED else ProgramError)(f"{self._name}: {' '.join(reason.split())}")
+
+    def wrong(self, text: str) -> ProtocolError:
+        """The error of an answer whose contents are wrong; the connection is of no more use."""
+        self.broken = True
+        return ProtocolError(f"{self._name} {text}")
+
+    def close(self) -> None:
+        """End the program, or the connection to it."""
+        self.broken = True
+        self._end()
+
+    def _read(self, size: int) -> bytes:
+        try:
+            data = self._answers.read(size)
+        except ConnectionError:
+            data = b""
+        if len(data) < size:
+            raise self._died()
+        return data
+
+    def _died(self) -> BackendDied:
+        self.broken = True
+        if self._process is None:
+            return BackendDied(1)
+        try:
+            status = self._process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            # It closed a stream and lives on: of no use to anybody.
+            self._process.kill()
+            status = self._process.wait()
+        return BackendDied(status)
+
+
+def start(command: Sequence[str], name: str) -> Connection:
+    """Start the program. Raises BackendUnavailable when that fails."""
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    except OSError as error:
+        raise BackendUnavailable(f"backend {name!r}: {command[0]} cannot be started: {error.strerror}") from error
+    return Connection(name, cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout), process)
+
+
+def connect(path: str, name: str) -> Connection:
+    """Connect to the local socket at ``path``. Raises BackendUnavailable when nobody listens there."""
+    link = socket.socket(socket.AF_UNIX)
+    link.settimeout(CONNECT_TIMEOUT_S)
+    try:
+        link.connect(path)
+    except OSError as error:
+        link.close()
+        raise BackendUnavailable(f"backend {name!r}: nobody answers at {path}: {error.strerror or error}") from error
+    link.settimeout(None)
+    with link:
+        # The files keep the socket open.
+        return Connection(name, link.makefile("wb"), link.makefile("rb"), None)
+
+
+def _guard(process: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes] | None:
+    """A shell that kills the program when this process ends without having done so: a program may hang for ever."""
+    if process is None:
+        return None
+    return subprocess.Popen(
+        ["/bin/sh", "-c", 'read line || kill -9 "$0"', str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _end(
+    requests: BinaryIO,
+    answers: BinaryIO,
+    process: subprocess.Popen[bytes] | None,
+    guard: subprocess.Popen[bytes] | None,
+) -> None:
+    for stream in (requests, answers):
+        with contextlib.suppress(OSError):
+            stream.close()
+    if process is not None and guard is not None:
+        try:
+            process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        # The line lets it end without killing anybody: the program's number may be another's by now.
+        guard.communicate(b"\n")
