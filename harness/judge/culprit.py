@@ -13,7 +13,8 @@ from assay64.harness.judge.spectra import Place
 
 Unit = tuple[str, str]  # definition and mnemonic
 ALL = 0.8  # of an instruction's failures run through what they have in common
-UNLIKELY = 0.1  # an instruction that would have failed with this probability or more, and did not, is evidence against
+UNLIKELY = 0.05  # an instruction that passes is evidence against a place when that is as unlikely as this
+QUANTILE = 0.25  # of the rates at which the instructions that fail do so: what one that passes is measured by
 MOST = 0.25  # evidence against, for each instruction that fails
 
 
@@ -56,7 +57,7 @@ def shared_place(failing: Sequence[Failing], passing: Mapping[Unit, Passing], ki
             count / (count + (passing[unit].through(place) if unit in passing else 0.0))
             for unit, count in failures.items()
         )
-        rate = rates[len(rates) // 2]
+        rate = rates[int(QUANTILE * len(rates))]
         against = sum(
             1
             for unit, passed in passing.items()

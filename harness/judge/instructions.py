@@ -57,6 +57,34 @@ def instruction(word: int) -> Instruction:
     return Instruction(word, mnemonic, title, definition.title, definition.name, definition.source, registers)
 
 
+# Size of a floating-point result by a field of the encoding, or by that and the name of the definition.
+_RESULT_BITS: Mapping[str, Mapping[str, Mapping[int, int]]] = {
+    "fp_convert": {"opc": {0: 32, 1: 64, 3: 16}},
+    "fp_convert_narrow": {"sz": {0: 16, 1: 32}},
+    "fp_convert_lengthen": {"sz": {0: 32, 1: 64}},
+    "": {"ftype": {0: 32, 1: 64, 3: 16}, "sz": {0: 32, 1: 64}, "size": {1: 16, 2: 32, 3: 64}},
+}
+_TO_INTEGER = ("FCVTA", "FCVTM", "FCVTN", "FCVTP", "FCVTZ", "FJCVT", "FCM", "FACG", "FMOV")
+
+
+@lru_cache(maxsize=16384)
+def floating_point_bits(word: int) -> int | None:
+    """The bits of a floating-point number in the result of ``word``; None when it is none, or it is not known."""
+    about = instruction(word)
+    narrows = about.mnemonic in ("FCVTN", "FCVTN2")
+    if not about.mnemonic.startswith(("F", "BF")) or (about.mnemonic.startswith(_TO_INTEGER) and not narrows):
+        return None
+    if about.name.startswith("fp_multiply_add_long"):
+        return 32
+    if about.name.endswith("_half"):
+        return 16
+    decoded: Any = importlib.import_module("assay64.reference").decode(word)
+    for field, sizes in _RESULT_BITS.get(about.name, _RESULT_BITS[""]).items():
+        if field in decoded.operands:
+            return sizes.get(int(decoded.operands[field]))
+    return None
+
+
 @lru_cache(maxsize=16384)
 def is_undefined(word: int, model: str) -> bool:
     """Whether ``word`` is UNDEFINED at EL0 on that CPU model, whatever the state."""

@@ -22,6 +22,7 @@ from assay64.harness.cases.state import General
 from assay64.harness.judge.execute import Executor
 from assay64.harness.judge.instructions import NOP, instruction
 
+ONE_BLOCK = "as one block"
 STEPPED = "single-stepped"
 MIDDLE = "in the middle of a block"
 PAGE_END = "at a page's end"
@@ -30,6 +31,7 @@ COLD = "translated anew"
 CACHED = "run again"
 UNOPTIMISED = "optimiser off"
 
+ELSEWHERE = frozenset({PAGE_END, ACROSS_PAGES})  # the code has another address
 PADDING = 8  # NOPs on either side
 # Runs that end otherwise than by an exception, in whatever way the mode counts.
 RAN = frozenset({ExitKind.UNTIL, ExitKind.STEP, ExitKind.BUDGET})

@@ -28,7 +28,7 @@ from assay64.harness.judge.frames import Ran
 from assay64.harness.judge.instructions import instruction
 from assay64.harness.judge.isolate import WRONG, isolate
 from assay64.harness.judge.judge import Judge
-from assay64.harness.judge.modes import CACHED, Variant, agree, variants
+from assay64.harness.judge.modes import CACHED, ELSEWHERE, ONE_BLOCK, Variant, agree, variants
 from assay64.harness.judge.pool import Worker
 from assay64.harness.judge.triage import Failure, Kind, kind_of, kinds_changed, unit_of
 from assay64.harness.record.records import FAILING, CheckRecord
@@ -38,6 +38,8 @@ KEPT = 12  # failures of a kind that are sent whole
 SAMPLES = 6  # passing cases of an instruction that are sent whole
 SLOW = 0.5  # the part of a process's time that may go into isolating failures of sequences
 TEST = "fuzz"
+UNDECIDED = ("the reference: UnknownDecision", "the reference: TooManyOutcomes")
+MOVED = 0x440  # bytes: code at another place that is nothing special
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +174,7 @@ class Shard:
         found: list[dict[str, Verdict]] = [{} for _ in cases]
         for backend in self.settings.backends:
             for index, (case, verdict) in enumerate(self._judge.judge_many(cases, backend)):
+                verdict = _decided(case, verdict)
                 found[index][backend] = verdict
                 report.runs += 1
                 self._note(case, backend, verdict)
@@ -269,8 +272,9 @@ class Shard:
         self, case: Case, verdict: Verdict, all_: Sequence[Variant], differing: Sequence[Variant], backend: str
     ) -> None:
         """Ask the reference about modes that differ: registers may hold the code's address, or be UNKNOWN."""
-        if not differing:
-            return
+        if verdict.kind in FAILING:
+            # Elsewhere the same code may rightly do something else.
+            differing = [variant for variant in differing if variant.mode not in ELSEWHERE]
         wrong = list[tuple[Variant, Verdict]]()
         for variant in differing:
             name = self._capabilities[backend].optimiser_off if variant.unoptimised else backend
@@ -283,9 +287,15 @@ class Shard:
             return
         if verdict.kind in FAILING:  # it fails in all modes but these
             right = {variant.mode for variant, _ in wrong}
-            modes = tuple(variant.mode for variant in all_ if variant.mode not in right)
-            self._keep(_failure((backend,), case, verdict, modes=("as one block", *modes)))
+            modes = tuple(variant.mode for variant in all_ if variant.mode not in right | ELSEWHERE)
+            self._keep(_failure((backend,), case, verdict, modes=(ONE_BLOCK, *modes)))
             return
+        moved = msgspec.structs.replace(case, code_address=case.code_address + MOVED)
+        if all(variant.mode in ELSEWHERE for variant, _ in wrong):
+            seen = self._judge.judge(moved, backend)
+            if seen.kind in FAILING:  # any other place will do: it is the code, and no mode
+                self._failed(moved, {name: self._judge.judge(moved, name) for name in self.settings.backends}, 1e9)
+                return
         variant, seen = wrong[0]
         self._keep(_failure((backend,), variant.case, seen, modes=tuple(variant.mode for variant, _ in wrong)))
 
@@ -326,6 +336,12 @@ def _vote(verdict: Verdict) -> str:
             return "is known to deviate"
         case _:
             return "differs otherwise"
+
+
+def _decided(case: Case, verdict: Verdict) -> Verdict:
+    """``verdict``, but unsupported for a sequence that branches on UNKNOWN values, or makes too many choices."""
+    undecided = verdict.kind is VerdictKind.ERROR and verdict.detail.startswith(UNDECIDED) and len(case.code) > 1
+    return msgspec.structs.replace(verdict, kind=VerdictKind.UNSUPPORTED) if undecided else verdict
 
 
 def _same(one: Verdict, other: Verdict) -> bool:

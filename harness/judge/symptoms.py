@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay64.harness.cases.outcome import Difference, Verdict, VerdictKind
-from assay64.harness.judge.instructions import instruction, role
+from assay64.harness.judge.instructions import floating_point_bits, instruction, role
 
 NAN, NUMBER = "NaN", "value"
 # Of several things that differ the first says most: the others follow from it.
@@ -47,7 +47,7 @@ def symptom(verdict: Verdict, word: int | None) -> Symptom:
         kinds.setdefault(_kind(one.field, word), []).append(one)
     kind = next((kind for kind in ORDER if kind in kinds), "state")
     found = kinds.get(kind, [])
-    is_float = word is not None and _is_floating_point(word)
+    float_bits = None if word is None else floating_point_bits(word)
     match kind:
         case "exit":
             first = found[0]
@@ -61,9 +61,9 @@ def symptom(verdict: Verdict, word: int | None) -> Symptom:
         case "FPSR" | "FPCR":
             return Symptom(kind, found[0].remark.removesuffix(" differs").removesuffix(" differ"))
         case "memory":
-            return Symptom(kind, found[0].remark or _pattern_of_bytes(found, is_float=is_float))
+            return Symptom(kind, found[0].remark or _pattern_of_bytes(found))
         case "register" | "vector" | "base":
-            return Symptom(kind, _common([pattern(_number(one), is_float=is_float) for one in found]))
+            return Symptom(kind, _common([pattern(_number(one), float_bits) for one in found]))
         case _:
             return Symptom(kind, "")
 
@@ -76,18 +76,19 @@ class Values(NamedTuple):
     width: int
 
 
-def pattern(values: Values, *, is_float: bool) -> str:
-    """How two different values differ: the most telling of a few patterns, ``value`` for none."""
+def pattern(values: Values, float_bits: int | None = None) -> str:
+    """How two different values differ: the most telling of a few patterns, ``value`` for none.
+
+    ``float_bits`` is the size of the floating-point numbers in them, None for integers.
+    """
     expected, got, width = values
     different = expected ^ got
     if not different:
         return NUMBER
-    if is_float and any(
-        all(_is_nan(one, size) or _is_nan(other, size) for one, other in _differing(values, size))
-        for size in (64, 32, 16)
-        if size <= width
-    ):
-        return NAN
+    if float_bits is not None and float_bits <= width:
+        lanes = _differing(values, float_bits)
+        if any(_is_nan(one, float_bits) or _is_nan(other, float_bits) for one, other in lanes):
+            return NAN
     if width > 32 and not different & (1 << width // 2) - 1:
         return "upper half"
     for size in _LANES:
@@ -123,11 +124,6 @@ def _is_nan(value: int, size: int) -> bool:
     return value >> fraction_bits & exponent == exponent and value & (1 << fraction_bits) - 1 != 0
 
 
-def _is_floating_point(word: int) -> bool:
-    about = instruction(word)
-    return about.name.startswith(("fp_", "f", "bf", "integer_to_fp", "fixed_point"))
-
-
 def _kind(field: str, word: int | None) -> str:
     name = field.rpartition(".")[2]
     if field.startswith("exit"):
@@ -153,7 +149,7 @@ def _number(difference: Difference) -> Values:
     return Values(int(difference.expected, 0), int(difference.got, 0), width)
 
 
-def _pattern_of_bytes(found: Sequence[Difference], *, is_float: bool) -> str:
+def _pattern_of_bytes(found: Sequence[Difference]) -> str:
     patterns = list[str]()
     for one in found:
         if "?" in one.expected + one.got or "..." in one.expected + one.got or "more" in one.got:
@@ -161,7 +157,7 @@ def _pattern_of_bytes(found: Sequence[Difference], *, is_float: bool) -> str:
         expected, got = bytes.fromhex(one.expected), bytes.fromhex(one.got)
         width = next(size for size in (8, 16, 32, 64, 128) if 8 * len(expected) <= size)
         values = Values(int.from_bytes(expected, "little"), int.from_bytes(got, "little"), width)
-        patterns.append(pattern(values, is_float=is_float))
+        patterns.append(pattern(values))
     return _common(patterns)
 
 
