@@ -92,7 +92,7 @@ class ForkServer:
             answer = frames.read_answer(self._receive(min(size, frames.MAX_FRAME_BYTES)))
         except TimeoutError:
             raise BackendUnavailable(f"backend {self.backend!r} did not start within {timeout_s:g} s") from None
-        except (ServerLost, msgspec.DecodeError):
+        except (ServerLost, msgspec.DecodeError, UnicodeError):
             raise BackendUnavailable(f"backend {self.backend!r} did not start: {self._ending()}") from None
         self._control.settimeout(None)
         match answer:

@@ -145,7 +145,7 @@ def read_request(payload: bytes) -> Request:
 
 
 def read_answer(payload: bytes) -> Answer:
-    """The answer in a frame. Raises msgspec.DecodeError (or its ValidationError) for bytes that are none."""
+    """The answer in a frame. Raises msgspec.DecodeError or UnicodeError for bytes that are none."""
     return _answers.decode(payload)
 
 

@@ -86,7 +86,7 @@ class ChildProcess:
         payload = self.read_frame()
         try:
             return frames.read_answer(payload)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise Lost(Failed(f"the worker's answer cannot be read: {error}")) from error
 
     def read_frame(self) -> bytes:

@@ -45,6 +45,8 @@ DROP = (
     "DELETE FROM notes WHERE shard = ?",
     "DELETE FROM shards WHERE id = ?",
 )
+# What Python raises where a file is damaged: SQLite's words about it may themselves be no UTF-8.
+DAMAGE = (sqlite3.Error, OverflowError, UnicodeError)
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -228,7 +230,7 @@ def _open(path: Path, mode: str = "ro") -> sqlite3.Connection:
             raise UsageError(f"{path}: no journal of assay64")
         if version != FORMAT:
             raise UsageError(f"{path}: a journal of format {version}; this assay64 reads {FORMAT}")
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         database.close()
         _damaged(path, error)
     except UsageError:
@@ -246,7 +248,7 @@ def _guard(database: sqlite3.Connection) -> None:
 
 
 def _damaged(path: Path, what: object) -> NoReturn:
-    raise UsageError(f"{path}: the journal is damaged: {what}") from None
+    raise UsageError(f"{path}: the journal is damaged: {' '.join(str(what).split())[:500]}") from None
 
 
 def _rows(
@@ -258,7 +260,7 @@ def _rows(
             if not all(map(isinstance, row, types)):
                 _damaged(path, f"a row holds {', '.join(type(value).__name__ for value in row)}")
             yield row
-    except (sqlite3.Error, OverflowError) as error:
+    except DAMAGE as error:
         _damaged(path, error)
 
 
