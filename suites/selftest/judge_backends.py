@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -193,6 +194,14 @@ class RogueInstance(TinyInstance):
 
 class Rogue(Tiny):
     instance = RogueInstance
+
+
+class Threaded(Rogue):
+    """Has a thread of its own from the moment it is loaded: it cannot be forked."""
+
+    def available(self):
+        threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+        return super().available()
 
 
 class CrashesInCompanyInstance(TinyInstance):

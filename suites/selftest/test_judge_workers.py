@@ -61,6 +61,24 @@ def test_what_the_backend_prints_does_not_reach_the_answers():
     assert (x0(results[0]), x0(results[2])) == (1, 3)
 
 
+def test_a_backend_with_threads_is_started_anew_instead_of_forked():
+    with Worker(f"{MODULE}:Threaded", timeout_s=30) as worker:
+        crashed, fine = worker.run([one(CRASH), one(movz(0, 5))])
+        assert worker.restarts == 2  # the crash, and the crash alone
+    assert crashed == Crashed("SIGSEGV", "tiny: assertion failed: code_buffer != 0")
+    assert x0(fine) == 5
+
+
+def test_a_server_that_is_killed_is_replaced():
+    with Worker(ROGUE) as worker:
+        assert x0(worker.execute(one(movz(0, 1)))) == 1
+        assert worker._server is not None
+        os.kill(worker._server._process.pid, signal.SIGKILL)
+        results = [worker.execute(one(movz(0, number))) for number in (2, 3)]
+    # The child ends with its server; that is told as what it is, and only once.
+    assert x0(results[1]) == 3
+
+
 def test_an_error_in_the_backend_is_a_result_with_its_place():
     with Worker(ROGUE) as worker:
         failed, fine = worker.run([one(RAISE), one(movz(0, 4))])
