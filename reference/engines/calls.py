@@ -142,6 +142,9 @@ class _FunctionRecorder:
     def chosen(self, condition: Bits, then: Bits, otherwise: Bits) -> Bits | None:
         return None
 
+    def narrowed(self, amount: Bits, width: int) -> Bits:
+        return amount
+
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         return call(self._interner, function, arguments, named)
 

@@ -51,6 +51,8 @@ class Node(Bits):
     def build(cls, operation: str, width: int, operands: tuple[Any, ...]) -> Bits:
         if operation == "slice" and (simpler := _slice(width, *operands)) is not None:
             return simpler
+        if operation in ("shl", "lshr", "ashr"):
+            operands = operands[0], current().narrowed(operands[1], width)
         if operation == "select" and (chosen := current().chosen(*operands)) is not None:
             return chosen
         return current().node(operation, width, operands, stage_of(operands))
@@ -178,6 +180,10 @@ class Recorder(Protocol):
     def decide(self, condition: Node) -> bool: ...
     def chosen(self, condition: Bits, then: Bits, otherwise: Bits) -> Bits | None:
         """The side of a select that is taken, when that is better decided than computed."""
+        ...
+
+    def narrowed(self, amount: Bits, width: int) -> Bits:
+        """The amount of a shift of ``width`` bits, in so few bits that it cannot reach the width if that is known."""
         ...
 
 

@@ -148,6 +148,18 @@ class _Tracer:
         self._selected += condition not in self._known
         return then if self.decide(condition) else otherwise
 
+    def narrowed(self, amount: Bits, width: int) -> Bits:
+        """By the values that the fields in ``amount`` can still have."""
+        bits_needed = (width - 1).bit_length()
+        if width & width - 1 or amount.width <= bits_needed:
+            return amount
+        if not isinstance(amount, Node) or (field := _only_field(amount)) is None:
+            return amount
+        domain = self._domains.get(field, frozenset(range(1 << field.width)))
+        if any(int(_evaluate(amount, field, value)) >= width for value in domain):
+            return amount
+        return amount[bits_needed - 1 : 0]
+
     def _answer(self, options: int) -> int:
         step = len(self.answered)
         option = self._answers[step] if step < len(self._answers) else 0

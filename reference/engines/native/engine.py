@@ -237,6 +237,7 @@ class NativePE:
             controls.address_bits,
             controls.dc_zva_size,
             controls.exclusives_granule,
+            controls.cache_line_size,
         )
         if key == self._configured:
             return
@@ -255,6 +256,9 @@ class NativePE:
         sctlr = controls.SCTLR_EL1
         self._set("SCTLR_EL1", sctlr)
         self._set("TCR_EL1", int(golden.control_register("TCR_EL1")))
+        golden.registers["PSTATE.EL"] = [Constant(2, level)]
+        for name in ("CTR_EL0", "DCZID_EL0"):
+            self._set(name, int(golden.read_implementation(name)))
         self._set("sp_check", 15 if sctlr >> (3 if level else 4) & 1 else 0)
         self._set("strict", sctlr >> 1 & 1)
         self._set("naa", sctlr >> 6 & 1)

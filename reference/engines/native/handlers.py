@@ -41,7 +41,9 @@ CAREFUL = (layout.RECORDS_PER_PAGE + 1) * RECORD_SIZE
 
 _INLINE_ACCESSES = 4  # an instruction of more accesses calls a function for each
 # Events whose instruction golden executes.
-_RARE = frozenset({"check_system_access", "read_implementation", "wait", "send_event"})
+_RARE = frozenset({"wait", "send_event"})
+# What an implementation is like; other registers of it count.
+_CONSTANTS = ("CTR_EL0", "DCZID_EL0")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,10 @@ def golden_executes(body: Body) -> bool:
     """Whether golden executes these instructions."""
     for event in body.all_events():
         if event.kind in _RARE:
+            return True
+        if event.kind == "read_implementation" and event.arguments[0] not in _CONSTANTS:
+            return True
+        if event.kind == "check_system_access" and event.arguments[0] != "SCTLR_EL1":
             return True
         if event.kind == "exception" and not isinstance(
             event.arguments[0], (Undefined, SupervisorCall, SoftwareBreakpoint)
@@ -290,6 +296,15 @@ class _Emitter:
     def _control_register(self, name: str) -> str:
         return self._out.field("i64", "%s", CONTEXT[name])
 
+    def _read_implementation(self, register: str) -> str:
+        return self._out.field("i64", "%s", CONTEXT[register])
+
+    def _check_system_access(self, control: str, mask: int) -> None:
+        out = self._out
+        enabled = out.binary("and", "i64", out.field("i64", "%s", CONTEXT[control]), mask)
+        level = out.cast("zext", "i8", out.field("i8", "%s", CONTEXT["PSTATE.EL"]), "i64")
+        self._unless(out.compare("ne", "i64", out.binary("or", "i64", enabled, level), 0), "exit_golden")
+
     def _check_fp_enabled(self) -> None:
         self._checks_fp = True  # the decoder's: it depends on nothing that a program at EL0 changes
 
@@ -433,6 +448,9 @@ class _Recorder:
 
     def chosen(self, condition: Bits, then: Bits, otherwise: Bits) -> Bits | None:
         return None
+
+    def narrowed(self, amount: Bits, width: int) -> Bits:
+        return amount
 
 
 def register_offset(kind: str, number: int) -> int:

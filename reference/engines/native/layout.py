@@ -53,7 +53,7 @@ CONTEXT = Fields(
     monitor_size:i64 monitor_address:i64 monitor_page:i64 monitor_first:i32 monitor_last:i32
     space:ptr pages:ptr stop:i32 has_bti:i8 fp_disabled:i8 lse2:i8 strict:i8 naa:i8 top_byte_ignore:i8 sp_check:i8
     recording:i8
-    SCTLR_EL1:i64 TCR_EL1:i64
+    SCTLR_EL1:i64 TCR_EL1:i64 CTR_EL0:i64 DCZID_EL0:i64
     features:64 choices:64 breakpoints:ptr breakpoint_count:i64 granule:i64 zva_size:i64
     read_misses:i64 write_misses:i64 fetch_misses:i64 jump_misses:i64 decoded:i64 golden:i64 invalidated:i64
     scratch:256 special:128

@@ -73,6 +73,12 @@ class Values:
         out, width, kind = self._out, node.width, f"i{node.width}"
         operation, operands = node.operation, node.operands
         match operation, operands:
+            case "or", (a, b) if (rotated := _rotation(a, b)) is not None:
+                value, amount = (self._operand(part) for part in rotated)
+                if rotated[1].width < width:
+                    amount = out.cast("zext", f"i{rotated[1].width}", amount, kind)
+                given = f"{kind} {value}, {kind} {value}, {kind} {amount}"
+                return out.intrinsic(f"llvm.fshr.{kind}", kind, f"{kind}, {kind}, {kind}", given)
             case (("add" | "sub" | "mul" | "and" | "or" | "xor"), (a, b)):
                 return out.binary(operation, kind, self._operand(a), self._operand(b))
             case (("shl" | "lshr" | "ashr"), (a, amount)):
@@ -258,6 +264,26 @@ class Values:
         if always or node.operation == "ashr":
             return result
         return out.value(f"select <{count} x i1> {inside}, {kind} {result}, {kind} zeroinitializer")
+
+
+def _rotation(right: Any, left: Any) -> tuple[Any, Any] | None:
+    """x and n of ``x >> n | x << (width - n)``, where n is less than the width, a power of two: a rotation."""
+    if not isinstance(right, Node) or not isinstance(left, Node) or right.width & right.width - 1:
+        return None
+    if (right.operation, left.operation) != ("lshr", "shl") or right.operands[0] is not left.operands[0]:
+        return None
+    amount, rest = right.operands[1], left.operands[1]
+    if not isinstance(amount, Node) or 1 << amount.width > right.width:
+        return None
+    if not isinstance(rest, Node) or rest.operation != "sub" or not isinstance(rest.operands[0], Constant):
+        return None
+    whole = rest.operands[1]
+    is_amount = (
+        whole is amount
+        or (amount.operation == "slice" and amount.operands == (whole, 0))
+        or (whole.operation == "zero_extend" and whole.operands[0] is amount)
+    )
+    return (right.operands[0], amount) if is_amount and rest.operands[0].value == right.width else None
 
 
 def returns(graph: FunctionGraph) -> str:
