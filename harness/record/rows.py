@@ -6,6 +6,7 @@ Plain data; nothing here knows pytest, a backend or the specification.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -54,5 +55,26 @@ def key(record: RowRecord) -> str:
 
 
 def read(*runs: Path) -> list[RowRecord]:
-    """The records of all ``runs``, none where there was no such campaign. UsageError for what is no run."""
-    return [record for run in runs for record in store.notes(run, RowRecord, PREFIX).values()]
+    """The records of all ``runs``, none where there was no such campaign. UsageError for what is no run.
+
+    What several runs have of one row on one backend is put together.
+    """
+    found: dict[str, RowRecord] = {}
+    for run in runs:
+        for name, record in store.notes(run, RowRecord, PREFIX).items():
+            found[name] = _together(found[name], record) if name in found else record
+    return list(found.values())
+
+
+def _together(one: RowRecord, other: RowRecord) -> RowRecord:
+    reads_fpcr = NO_FPCR not in (one.fpcr, other.fpcr)
+    return msgspec.structs.replace(
+        one,
+        drawn=one.drawn + other.drawn,
+        judged=one.judged + other.judged,
+        failures=one.failures + other.failures,
+        known=dict(Counter(one.known) + Counter(other.known)),
+        unsupported=dict(Counter(one.unsupported) + Counter(other.unsupported)),
+        fpcr=one.fpcr | other.fpcr if reads_fpcr else NO_FPCR,
+        classes=dict(Counter(one.classes) + Counter(other.classes)),
+    )

@@ -12,7 +12,7 @@ from assay64.harness.errors import UsageError
 from assay64.harness.record import store
 from assay64.harness.record.journal import Journal
 from assay64.harness.record.records import RunInfo
-from assay64.harness.record.rows import RowRecord, key, read
+from assay64.harness.record.rows import NO_FPCR, RowRecord, key, read
 from assay64.harness.report.rows import below_target, coverage_table, lineage, lineage_table, unjudged
 
 ADD, BFDOT = "ADD add_sub_shifted_register sf=1", "BFDOT bfloat_dot"
@@ -92,6 +92,15 @@ def test_records_survive_the_journal(tmp_path: Path) -> None:
     assert sorted(found, key=key) == sorted(RECORDS, key=key)
     with pytest.raises(UsageError, match="no such run"):
         read(tmp_path / "nothing")
+
+
+def test_runs_are_put_together_row_by_row(tmp_path: Path) -> None:
+    one, other = written(tmp_path / "one"), written(tmp_path / "other")
+    found = {key(record): record for record in read(one, other)}
+    assert len(found) == len(RECORDS)
+    twice = found[key(RECORDS[0])]
+    assert (twice.judged, twice.classes["Rd=Rn"], twice.fpcr) == (1024, 18, NO_FPCR)
+    assert found[key(RECORDS[4])].unsupported == {"unicorn does not have FEAT_BF16": 1024}
 
 
 def test_the_command_prints_lineages(tmp_path: Path) -> None:
