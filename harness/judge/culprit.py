@@ -14,7 +14,7 @@ from assay64.harness.judge.spectra import Place
 Unit = tuple[str, str]  # definition and mnemonic
 ALL = 0.8  # of an instruction's failures run through what they have in common
 UNLIKELY = 0.05  # an instruction that passes is evidence against a place when that is as unlikely as this
-QUANTILE = 0.25  # of the rates at which the instructions that fail do so: what one that passes is measured by
+QUANTILE = 0.5  # of the rates at which the instructions that fail do so: what one that passes is measured by
 MOST = 0.25  # evidence against, for each instruction that fails
 
 

@@ -64,7 +64,10 @@ _RESULT_BITS: Mapping[str, Mapping[str, Mapping[int, int]]] = {
     "fp_convert_lengthen": {"sz": {0: 32, 1: 64}},
     "": {"ftype": {0: 32, 1: 64, 3: 16}, "sz": {0: 32, 1: 64}, "size": {1: 16, 2: 32, 3: 64}},
 }
-_TO_INTEGER = ("FCVTA", "FCVTM", "FCVTN", "FCVTP", "FCVTZ", "FJCVT", "FCM", "FACG", "FMOV")
+_TO_INTEGER = (
+    *("FCVTA", "FCVTM", "FCVTN", "FCVTP", "FCVTZ", "FJCVT"),
+    *("FCMEQ", "FCMG", "FCMLE", "FCMLT", "FACG", "FMOV"),
+)
 
 
 @lru_cache(maxsize=16384)

@@ -14,7 +14,7 @@ from assay64.harness.judge.instructions import floating_point_bits, instruction,
 
 NAN, NUMBER = "NaN", "value"
 # Of several things that differ the first says most: the others follow from it.
-ORDER = ("exit", "exit detail", "memory", "base", "register", "vector", "pc", "flags", "FPSR", "FPCR", "state")
+ORDER = ("exit", "exit detail", "memory", "register", "base", "vector", "pc", "flags", "FPSR", "FPCR", "state")
 _LANES = (64, 32, 16, 8)
 
 
@@ -86,7 +86,8 @@ def pattern(values: Values, float_bits: int | None = None) -> str:
     if not different:
         return NUMBER
     if float_bits is not None and float_bits <= width:
-        lanes = _differing(values, float_bits)
+        # Neighbours are two numbers: alternative half precision has no NaNs.
+        lanes = [(one, other) for one, other in _differing(values, float_bits) if abs(one - other) > 1]
         if any(_is_nan(one, float_bits) or _is_nan(other, float_bits) for one, other in lanes):
             return NAN
     if width > 32 and not different & (1 << width // 2) - 1:
@@ -135,7 +136,8 @@ def _kind(field: str, word: int | None) -> str:
     if name == "sp" or (name[:1] == "x" and name[1:].isdecimal()):
         if word is None or "/loads_and_stores/" not in instruction(word).source:
             return "register"
-        return "base" if name == "sp" or role(name, word) == "X[Rn]" else "register"
+        writes_back = not instruction(word).name.startswith(("store_exclusive", "compare_and_swap", "atomic"))
+        return "base" if writes_back and (name == "sp" or role(name, word) == "X[Rn]") else "register"
     return {"pc": "pc", "nzcv": "flags", "fpsr": "FPSR", "fpcr": "FPCR"}.get(name, "state")
 
 
