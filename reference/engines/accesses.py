@@ -25,8 +25,6 @@ PERMITTED_BY_ENGINE: Mapping[str, tuple[Constraint, ...]] = {
     "EXCLUSIVE": (Constraint.TRUE, Constraint.FALSE),
     # AArch64.ExclusiveMonitorsPass: whether aborts are detected before the local monitor is checked.
     "EXCLUSIVE_ABORT": (Constraint.TRUE, Constraint.FALSE),
-    # An access that crosses into a faulting page: the part before it may have been written.
-    "PARTIAL_STORE": (Constraint.FALSE, Constraint.TRUE),
     # FAR of such an access: the first byte that faults, or the first byte of the access.
     "FAULT_ADDRESS": (Constraint.TRUE, Constraint.FALSE),
     # DCInstNeedsTranslation, ICInstNeedsTranslation: whether cache maintenance by address takes MMU faults.
@@ -149,7 +147,7 @@ class MemoryAccesses:
         where = self._address(address, write=True)
         if where is None:
             return
-        self._check(where, size, accdesc, value)
+        self._check(where, size, accdesc)
         self._write(where, size, value)
 
     def _write(self, where: int, size: int, value: Bits) -> None:
@@ -356,17 +354,14 @@ class MemoryAccesses:
         lse2 = "FEAT_LSE2" in self.model.features
         return alignment_fault(where, size, accdesc, strict=strict, lse2=lse2, naa=naa)
 
-    def _check(self, where: int, size: int, accdesc: AccessDescriptor, value: Bits | None = None) -> None:
-        """Alignment, translation, permission, in Arm's order of priority.
-
-        ``value`` is what a store may have written in part.
-        """
+    def _check(self, where: int, size: int, accdesc: AccessDescriptor) -> None:
+        """Alignment, translation, permission, in Arm's order of priority."""
         if self._misaligned(where, size, accdesc):
             raise self._abort(where, FaultKind.ALIGNMENT, accdesc)
         if (found := self._fault(where, size, accdesc)) is not None:
             address, fault = found
-            if value is not None:
-                self._store_part(where, size, accdesc, value)
+            if accdesc.write and not accdesc.atomic and not accdesc.exclusive:
+                self._store_part(where, size, accdesc)
             if address != where and self._choose("FAULT_ADDRESS") is Constraint.FALSE:
                 address = where
             raise self._abort(address, fault, accdesc)
@@ -374,12 +369,15 @@ class MemoryAccesses:
         if page is not None and page.device and where % size:
             raise self._abort(where, FaultKind.ALIGNMENT, accdesc)
 
-    def _store_part(self, where: int, size: int, accdesc: AccessDescriptor, value: Bits) -> None:
-        """A store that aborts on one of the pages that it touches may have written the bytes on the other."""
+    def _store_part(self, where: int, size: int, accdesc: AccessDescriptor) -> None:
+        """A store that aborts on one of the pages that it touches leaves the bytes on the other UNKNOWN.
+
+        It is no single access, and locations without a fault are UNKNOWN after an abort (Arm ARM, definition of a
+        precise exception). A model leaves them unchanged.
+        """
         first = PAGE_SIZE - (where & PAGE_SIZE - 1)
-        if first >= size:
+        if first >= size or not self.chooser.keeps_unknown:
             return
-        second = where + first & MASK64
-        for start, low, count in ((where, 0, first), (second, first, size - first)):
-            if self._fault(start, count, accdesc) is None and self._choose("PARTIAL_STORE") is Constraint.TRUE:
-                self._write(start, count, value[8 * (low + count) - 1 : 8 * low])
+        for start, count in ((where, first), (where + first & MASK64, size - first)):
+            if self._fault(start, count, accdesc) is None:
+                self.forget_bytes(start, count)
