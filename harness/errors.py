@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
+# What was wrong may itself be endless, and a message that quotes it all helps nobody.
+LONGEST_WORD, SHOWN_OF_IT = 400, 200
+_TOO_LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
+
 
 class AssayError(Exception):
     """Base of the errors that end a command with one clear line instead of a traceback."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return _TOO_LONG.sub(lambda word: f"{word[0][:SHOWN_OF_IT]}...", super().__str__())
 
 
 class UsageError(AssayError):

@@ -93,6 +93,10 @@ def check_size(case: Case) -> Case:
     ):
         if found > most:
             raise UsageError(f"the case has {found} {what}; at most {most} are accepted")
+    try:
+        msgspec.json.encode(case)
+    except UnicodeEncodeError:
+        raise UsageError("the case holds text that is no Unicode: half of a surrogate pair") from None
     return case
 
 

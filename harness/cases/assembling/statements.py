@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from assay64.harness.errors import UsageError
 
 ADDRESS_MASK = 0xFFFF_FFFF_FFFF_FFFF
+SHOWN_CHARACTERS = 200
 WORD_DIRECTIVES = frozenset({".word", ".long", ".inst"})
 
 _LABEL = re.compile(r"\s*([A-Za-z_$][\w.$]*|\.[A-Za-z_$][\w.$]*|\d+)\s*:")
@@ -50,7 +51,11 @@ class Statement:
 
 def fail(line: int, text: str, reason: str) -> UsageError:
     """The one shape of every message about assembly text."""
-    return UsageError(f"line {line}: '{text}': {reason}")
+    return UsageError(f"line {line}: '{_shown(text)}': {_shown(reason)}")
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
 
 
 @dataclass(slots=True)
