@@ -52,7 +52,7 @@ def check_rows(rows: Iterable[Row], backend: BackendUnderTest, judge: ExpectingJ
             reports.append(f"{row.name}:\n{failed}")
         finally:
             if counting.drawn:
-                record = counting.record(backend.name)
+                record = counting.record(backend.name, seed)
                 backend.note(key(record), record)
     if reports:
         raise CheckFailed("\n".join(reports))
@@ -83,7 +83,7 @@ class _Counting:
         self._fpcr |= 1 << combination_of(case.states[0].simd.fpcr)
         self._classes.update({*_operand_classes(case, self._shape), *self._outcome_classes(case)})
 
-    def record(self, backend: str) -> RowRecord:
+    def record(self, backend: str, seed: int) -> RowRecord:
         of_word = self._shape
         assert of_word is not None
         return RowRecord(
@@ -94,6 +94,7 @@ class _Counting:
             group=self._row.definition.group,
             word=self._word,
             features=tuple(sorted(features_of(self._word))),
+            seeds=(seed,),
             drawn=self.drawn,
             judged=self._judged,
             failures=self._failures,

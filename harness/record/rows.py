@@ -24,7 +24,8 @@ class RowRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``unsupported`` counts the others by reason. ``fpcr`` has a bit for each combination of FPCR that was judged
     (random_rows.py numbers them), NO_FPCR where the instruction does not read it. ``classes`` counts states by what
     they had: ``Rn: infinity``, ``Rd=Rn``, ``IXC``. ``possible`` is the number of operand classes that there are.
-    ``word`` is an encoding of the row, ``features`` what it needs beyond Armv8.0.
+    ``seeds`` are those with which the states were drawn. ``word`` is an encoding of the row, ``features`` what it needs
+    beyond Armv8.0.
     """
 
     backend: str
@@ -34,6 +35,7 @@ class RowRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str
     word: int
     features: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
     drawn: int = 0
     judged: int = 0
     failures: int = 0
@@ -57,7 +59,7 @@ def key(record: RowRecord) -> str:
 def read(*runs: Path) -> list[RowRecord]:
     """The records of all ``runs``, none where there was no such campaign. UsageError for what is no run.
 
-    What several runs have of one row on one backend is put together.
+    What several runs have of one row on one backend is put together, the same states (of one seed) once.
     """
     found: dict[str, RowRecord] = {}
     for run in runs:
@@ -67,9 +69,12 @@ def read(*runs: Path) -> list[RowRecord]:
 
 
 def _together(one: RowRecord, other: RowRecord) -> RowRecord:
+    if set(one.seeds) & set(other.seeds):
+        return max(one, other, key=lambda record: record.judged)
     reads_fpcr = NO_FPCR not in (one.fpcr, other.fpcr)
     return msgspec.structs.replace(
         one,
+        seeds=(*one.seeds, *other.seeds),
         drawn=one.drawn + other.drawn,
         judged=one.judged + other.judged,
         failures=one.failures + other.failures,
