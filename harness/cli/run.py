@@ -87,6 +87,8 @@ def run(
         # Before the work of an hour, not after it.
         parse_policy(fail_on)
         store.read(baseline)
+        if report is not None and report.resolve() in (baseline.resolve(), baseline.resolve().parent):
+            raise UsageError(f"--report {report} would write over the run that --baseline names")
     paths = find_suites(suites or [])
     names = chosen_backends(backend)
     if not names:

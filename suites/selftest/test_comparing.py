@@ -198,3 +198,19 @@ def test_a_killed_run_is_readable(going_on, capsys):
     assert invoke(["report", str(report)]) == 0
     assert "not brought to its end" in capsys.readouterr().out
     assert store.read(report).cases() >= before
+
+
+def test_a_run_is_held_against_its_baseline(tmp_path, capsys):
+    suite = tmp_path / "test_sums.py"
+    suite.write_text(SLOW.replace("2000", "4"))
+    command = ["run", str(suite), "-j", "1", "--backend"]
+    old, new = str(tmp_path / "old"), str(tmp_path / "new")
+    assert invoke([*command, f"{MODULE}:Tiny", "--report", old]) == 0
+    assert invoke([*command, f"{MODULE}:Tiny", "--report", new, "--baseline", old]) == 0
+    assert "Passed" in capsys.readouterr().out
+    assert invoke([*command, f"{MODULE}:Tiny", "--report", old, "--baseline", f"{old}/journal.sqlite"]) == 2
+    assert "would write over" in capsys.readouterr().err
+    assert invoke([*command, f"{MODULE}:Tiny", "--baseline", old, "--fail-on", "sunshine"]) == 2
+    capsys.readouterr()
+    assert invoke([*command, f"{MODULE}:Rogue", "--baseline", old, "--fail-on", "missing", "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["missing"]) == 4
