@@ -197,11 +197,15 @@ class Generator:
             actions=(Run(budget=BUDGET),),
         )
 
-    def surroundings(self, rng: random.Random, words: Sequence[int]) -> tuple[Environment, tuple[str, ...]]:
-        """An environment that has, mostly, the features that ``words`` need, and those it has beyond ``cpu``."""
+    def surroundings(
+        self, rng: random.Random, words: Sequence[int], *, drops: bool = True
+    ) -> tuple[Environment, tuple[str, ...]]:
+        """An environment that has the features that ``words`` need, mostly or (without ``drops``) always, and those
+        that it has beyond ``cpu``.
+        """
         needed = frozenset[str]().union(*map(features_of, words)) - model(self.cpu).features
         # One in sixteen keeps the CPU model as it is: without the feature the instruction is UNDEFINED.
-        added = sorted(needed) if rng.randrange(16) else []
+        added = [] if drops and rng.randrange(16) == 0 else sorted(needed)
         decoded = [decoded for decoded in map(decode, words) if decoded is not None]
         if needed <= set(added) and any(d.definition.name in BRANCH_TARGETS for d in decoded) and rng.randrange(4) == 0:
             added = sorted({*added, "FEAT_BTI"} - model(self.cpu).features)

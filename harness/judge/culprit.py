@@ -50,7 +50,7 @@ def shared_place(failing: Sequence[Failing], passing: Mapping[Unit, Passing], ki
     for place in frozenset[Place]().union(*(one for item in failing for one in item.spectra)):
         through = [item for item in failing if runs_through(item, place)]
         units = {item.unit for item in through}
-        if len(units) < 2:
+        if len(units) < 2 or not _telling(through):
             continue
         failures = {unit: sum(item.count for item in through if item.unit == unit) for unit in units}
         rates = sorted(
@@ -74,6 +74,21 @@ def shared_place(failing: Sequence[Failing], passing: Mapping[Unit, Passing], ki
         if best is None or rank > best:
             best = rank
     return best[3] if best else None
+
+
+def _telling(items: Sequence[Failing]) -> bool:
+    """Whether instructions share a place by more than chance: three definitions, or neighbours in one file."""
+    definitions = {item.unit[0] for item in items}
+    return len(definitions) > 2 or len({_file(item) for item in items}) == 1
+
+
+def _file(item: Failing) -> str:
+    """Where the definition stands, as far as it was seen."""
+    for name, _ in item.spectra[0] if item.spectra else ():
+        function, _, where = name.partition(" (")
+        if function == item.unit[0]:
+            return where
+    return item.unit[0]
 
 
 def runs_through(item: Failing, place: Place) -> bool:

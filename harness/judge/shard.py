@@ -23,6 +23,7 @@ from assay64.harness.cases.outcome import Verdict, VerdictKind
 from assay64.harness.cases.sequences import LENGTHS, STATES, Sequences
 from assay64.harness.cases.tokens import to_token
 from assay64.harness.judge import deviations as known
+from assay64.harness.judge.compare import compare
 from assay64.harness.judge.culprit import Unit
 from assay64.harness.judge.frames import Ran
 from assay64.harness.judge.instructions import instruction
@@ -172,6 +173,7 @@ class Shard:
         report.cases += len(cases)
         report.instructions += sum(len(case.code) for case in cases)
         found: list[dict[str, Verdict]] = [{} for _ in cases]
+        settled = set[tuple[int, str]]()  # failures that are findings of their modes
         for backend in self.settings.backends:
             for index, (case, verdict) in enumerate(self._judge.judge_many(cases, backend)):
                 verdict = _decided(case, verdict)
@@ -179,10 +181,12 @@ class Shard:
                 report.runs += 1
                 self._note(case, backend, verdict)
             if self.settings.modes:
-                self._in_modes(cases, [one[backend] for one in found], backend)
-        for case, verdicts in zip(cases, found, strict=True):
-            if any(verdict.kind in FAILING for verdict in verdicts.values()):
-                self._failed(case, verdicts, elapsed_s)
+                for index in self._in_modes(cases, [one[backend] for one in found], backend):
+                    settled.add((index, backend))
+        for index, (case, verdicts) in enumerate(zip(cases, found, strict=True)):
+            failing = [name for name, verdict in verdicts.items() if verdict.kind in FAILING]
+            if failing:
+                self._failed(case, verdicts, [name for name in failing if (index, name) not in settled], elapsed_s)
             elif len(case.code) == 1 and any(v.kind is VerdictKind.MATCH for v in verdicts.values()):
                 self._passed(case, verdicts)
 
@@ -216,9 +220,11 @@ class Shard:
                 kinds |= {"memory"} if expected[0].outcome.memory else set()
                 self._report.samples.append((case, tuple(sorted(kinds))))
 
-    def _failed(self, case: Case, verdicts: dict[str, Verdict], elapsed_s: float) -> None:
+    def _failed(
+        self, case: Case, verdicts: dict[str, Verdict], failing: Sequence[str], elapsed_s: float = float("inf")
+    ) -> None:
         settled = set[str]()
-        for backend in [name for name, verdict in verdicts.items() if verdict.kind in FAILING]:
+        for backend in failing:
             if backend in settled:
                 continue
             small, seen = case, verdicts
@@ -247,17 +253,21 @@ class Shard:
 
     # --- execution modes
 
-    def _in_modes(self, cases: Sequence[Case], verdicts: Sequence[Verdict], backend: str) -> None:
-        """Run what ``backend`` can run in the other modes. A case that it fails in some modes only is a finding."""
-        todo: list[tuple[Case, Verdict, list[Variant]]] = []
-        for case, verdict in zip(cases, verdicts, strict=True):
+    def _in_modes(self, cases: Sequence[Case], verdicts: Sequence[Verdict], backend: str) -> list[int]:
+        """Run what ``backend`` can run in the other modes. A case that it fails in some modes only is a finding.
+
+        Gives the indices of cases that fail as they are, and in not all other modes.
+        """
+        todo: list[tuple[int, Case, Verdict, list[Variant]]] = []
+        for index, (case, verdict) in enumerate(zip(cases, verdicts, strict=True)):
             expected = self._judge.expected(case)
             if verdict.kind in (VerdictKind.MATCH, VerdictKind.MISMATCH) and not isinstance(expected, Verdict):
-                todo.append((case, verdict, list(variants(case, expected[0], self._capabilities[backend]))))
+                todo.append((index, case, verdict, list(variants(case, expected[0], self._capabilities[backend]))))
         off = self._capabilities[backend].optimiser_off
-        usual = self._run(backend, [c for case, _, all_ in todo for c in (case, *_cases(all_, unoptimised=False))])
-        plain = self._run(off, [c for _, _, all_ in todo for c in _cases(all_, unoptimised=True)]) if off else iter(())
-        for case, verdict, all_ in todo:
+        usual = self._run(backend, [c for _, case, _, all_ in todo for c in (case, *_cases(all_, unoptimised=False))])
+        plain = self._run(off, [c for *_, all_ in todo for c in _cases(all_, unoptimised=True)]) if off else iter(())
+        settled = list[int]()
+        for index, case, verdict, all_ in todo:
             base = next(usual)
             differing = list[Variant]()
             for variant in all_:
@@ -266,12 +276,21 @@ class Shard:
                 both = isinstance(base, Ran) and isinstance(result, Ran)
                 if not both or not agree(case, base.outcome, variant, result.outcome):  # type: ignore[union-attr]
                     differing.append(variant)
-            self._compare(case, verdict, all_, differing, backend)
+            if verdict.kind in FAILING and self._passes(case, base, backend):
+                # It failed where its code, or that of other states, had run before.
+                self._keep(_failure((backend,), case, verdict, modes=(CACHED,)))
+                settled.append(index)
+            elif self._compare(case, verdict, all_, differing, backend):
+                settled.append(index)
+        return settled
 
     def _compare(
         self, case: Case, verdict: Verdict, all_: Sequence[Variant], differing: Sequence[Variant], backend: str
-    ) -> None:
-        """Ask the reference about modes that differ: registers may hold the code's address, or be UNKNOWN."""
+    ) -> bool:
+        """Ask the reference about modes that differ: registers may hold the code's address, or be UNKNOWN.
+
+        True when ``verdict`` is a failure, and it is one of modes.
+        """
         if verdict.kind in FAILING:
             # Elsewhere the same code may rightly do something else.
             differing = [variant for variant in differing if variant.mode not in ELSEWHERE]
@@ -284,20 +303,27 @@ class Shard:
             if (seen.kind in FAILING) != (verdict.kind in FAILING) and seen.kind is not VerdictKind.KNOWN_DEVIATION:
                 wrong.append((variant, seen))
         if not wrong:
-            return
+            return False
         if verdict.kind in FAILING:  # it fails in all modes but these
             right = {variant.mode for variant, _ in wrong}
             modes = tuple(variant.mode for variant in all_ if variant.mode not in right | ELSEWHERE)
             self._keep(_failure((backend,), case, verdict, modes=(ONE_BLOCK, *modes)))
-            return
-        moved = msgspec.structs.replace(case, code_address=case.code_address + MOVED)
+            return True
         if all(variant.mode in ELSEWHERE for variant, _ in wrong):
-            seen = self._judge.judge(moved, backend)
-            if seen.kind in FAILING:  # any other place will do: it is the code, and no mode
-                self._failed(moved, {name: self._judge.judge(moved, name) for name in self.settings.backends}, 1e9)
-                return
+            moved = msgspec.structs.replace(case, code_address=case.code_address + MOVED)
+            if self._judge.judge(moved, backend).kind in FAILING:  # at any other place: it is the code, and no mode
+                everywhere = {name: self._judge.judge(moved, name) for name in self.settings.backends}
+                self._failed(moved, everywhere, [backend])
+                return False
         variant, seen = wrong[0]
         self._keep(_failure((backend,), variant.case, seen, modes=tuple(variant.mode for variant, _ in wrong)))
+        return False
+
+    def _passes(self, case: Case, result: object, backend: str) -> bool:
+        expected = self._judge.expected(case)
+        if isinstance(expected, Verdict) or not isinstance(result, Ran):
+            return False
+        return compare(case, expected, result.outcome, self._capabilities[backend]).kind is VerdictKind.MATCH
 
     def _run(self, backend: str, cases: Sequence[Case]) -> Iterator[object]:
         if backend not in self._workers:

@@ -90,13 +90,13 @@ def pattern(values: Values, float_bits: int | None = None) -> str:
         lanes = [(one, other) for one, other in _differing(values, float_bits) if abs(one - other) > 1]
         if any(_is_nan(one, float_bits) or _is_nan(other, float_bits) for one, other in lanes):
             return NAN
+    if any(all(one ^ other == 1 << size - 1 for one, other in _differing(values, size)) for size in _LANES):
+        return "sign"
     if width > 32 and not different & (1 << width // 2) - 1:
         return "upper half"
     for size in _LANES:
         lanes = list(_differing(values, size))
         top = (1 << size) - 1
-        if all(one ^ other == 1 << size - 1 for one, other in lanes):
-            return "sign"
         if all((one - other) & top in (1, top) for one, other in lanes):
             return "by one"
         if size < 64 and all({one, other} & {top, top >> 1, top // 2 + 1} for one, other in lanes):
