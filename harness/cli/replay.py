@@ -17,12 +17,24 @@ if TYPE_CHECKING:
 def replay(
     source: Annotated[str, typer.Argument(metavar="TOKEN|FILE", help="A replay token, or a case file (JSON).")],
     backend: Backends = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--emit",
+            metavar="FORM",
+            help="Do not run it: print it as a reproducer. FORM is case (our case file), linux (C and assembly for "
+            "arm64 Linux), dynarmic (a Catch2 test), unicorn-c, unicorn-python, or litmus (for herd7).",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a case again, from its replay token or a case file.
 
     Exit code 1 when it fails on a backend, 0 when it matches, is a known deviation, or is unsupported.
     """
+    if form is not None:
+        typer.echo(_emitted(form, _cases(source)), nl=False)
+        return
     from assay64.harness.cases.tokens import to_token
     from assay64.harness.judge.judge import Judge
     from assay64.harness.report.failure import failure_report, is_failure
@@ -55,11 +67,30 @@ def replay(
     raise typer.Exit(1 if failed else 0)
 
 
+def _emitted(form: str, cases: tuple[Case, ...]) -> str:
+    """The one case as a reproducer, with what Arm permits."""
+    from assay64.harness.cases.emitting import FORMS, emit, without_fill
+    from assay64.harness.cases.outcome import Verdict
+    from assay64.harness.cases.tokens import to_token
+    from assay64.harness.judge.judge import Judge
+
+    if form not in FORMS:
+        raise UsageError(f"--emit: no form is called {form!r}: there are {', '.join(FORMS)}")
+    if len(cases) != 1:
+        raise UsageError(f"--emit prints one case, and the file has {len(cases)}")
+    case = cases[0] if form == "case" else without_fill(cases[0])
+    with Judge() as judge:
+        permitted = judge.expected(case)
+    if isinstance(permitted, Verdict):
+        raise UsageError(f"--emit: what Arm permits is not known: {permitted.detail}")
+    return emit(form, case, permitted, to_token(cases[0]))
+
+
 def _cases(source: str) -> tuple[Case, ...]:
     from assay64.harness.cases.files import read_cases
     from assay64.harness.cases.tokens import from_token
 
-    if source.endswith(".json") or Path(source).is_file():
+    if source.endswith(".json") or _is_file(source):
         return read_cases(Path(source))
     try:
         return (from_token(source),)
@@ -67,3 +98,10 @@ def _cases(source: str) -> tuple[Case, ...]:
         if "/" in source:
             raise UsageError(f"{source!r} is neither a file nor a replay token") from error
         raise
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except OSError:  # a token may be longer than a name can be
+        return False
