@@ -27,6 +27,7 @@ from assay64.harness.judge.deviations import Deviation
 from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
 from assay64.harness.judge.instructions import only_word
+from assay64.harness.judge.native_reference import native_reference
 from assay64.harness.judge.pool import CHUNK, BatchResult, Worker
 from assay64.harness.judge.process import CASE_TIMEOUT_S
 from assay64.harness.judge.shrink import BUDGET, same_failure, shrink
@@ -44,7 +45,8 @@ class Judge:
     """Judges cases on backends. Use as a context manager: it ends its worker processes.
 
     ``timeout_s`` is the wall-clock time of a case. ``deviations`` replaces the known deviations of backends by name;
-    others have those of the data files. ``reference`` says what Arm permits for a case that does not bring it.
+    others have those of the data files. ``reference`` says what Arm permits for a case that does not bring it: golden,
+    and the native engine for batches, unless another one is given.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Judge:
         self._timeout_s = timeout_s
         self._deviations: dict[str, Sequence[Deviation]] = dict(deviations or {})
         self._reference = reference or Oracle().permitted
+        self._batch_reference = native_reference() if reference is None else None
         self._workers: dict[str, Worker] = {}
         self._expected: OrderedDict[bytes, tuple[Permitted, ...] | Verdict] = OrderedDict()
 
@@ -142,9 +145,16 @@ class Judge:
                 verdicts[index] = self._explained(case_of(batch, index), *compared, backend)
             yield batch, verdicts
 
-    def _expected_batch(self, batch: Batch) -> Expected:
-        cases = [case_of(batch, index) for index in range(len(batch))]
-        return expected_of(batch, cases, [self.expected(case) for case in cases])
+    def _expected_batch(self, batch: Batch, cases: Sequence[Case] = ()) -> Expected:
+        """What Arm permits for a batch, whose ``cases`` may bring it themselves."""
+        if self._batch_reference is None:
+            cases = cases or [case_of(batch, index) for index in range(len(batch))]
+            return expected_of(batch, cases, [self.expected(case) for case in cases])
+        expected = self._batch_reference(batch)
+        for index, case in enumerate(cases):
+            if case.permitted is not None:
+                expected.decided[index], expected.permitted[index] = False, case.permitted
+        return expected
 
     def _compare_batches(
         self, chunk: Sequence[Case], groups: Mapping[Key, list[int]], backend: str, found: dict[int, _Compared]
@@ -155,7 +165,7 @@ class Judge:
         try:
             for group, result in zip(groups.values(), self._worker(backend).run_batches(batches), strict=True):
                 cases = [chunk[index] for index in group]
-                expected = expected_of(result.batch, cases, [self.expected(case) for case in cases])
+                expected = self._expected_batch(result.batch, cases)
                 found.update((index, (MATCH, ())) for index in group)
                 for row, compared in self._compare_rows(result, expected, capabilities, cases):
                     found[group[row]] = compared
