@@ -10,7 +10,8 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ import numpy as np
 
 from assay64.harness.backends import registry
 from assay64.harness.bench.bare import Bare
-from assay64.harness.bench.ratios import alternate, ratio
+from assay64.harness.bench.ratios import alternate, ratio, repetitions, timed
 from assay64.harness.bench.result import Benchmark, Row
 from assay64.harness.cases.batches import Key, batch_key, batch_of
 from assay64.harness.cases.case import CODE_ADDRESS, Case, Environment, Run
@@ -28,18 +29,21 @@ from assay64.harness.cases.random_cases import Generator
 from assay64.harness.errors import BackendUnavailable
 from assay64.harness.judge.batch import Expected, empty_like, expected_of, matching
 from assay64.harness.judge.expected import Oracle
+from assay64.harness.judge.instructions import NOP
 from assay64.harness.judge.pool import Worker
 from assay64.reference import decode
 
 BACKENDS = ("dynarmic", "unicorn")
 STATES = 64
-# Cases of a batch: their arrays stay in a processor's cache. Batches and rounds: whole ones, and for --quick.
+# Cases of a batch: their arrays stay in a processor's cache. Rounds, and how long one lasts, as a rule and for --quick.
 SIZE = 1024
-BATCHES, ROUNDS = {False: 64, True: 8}, {False: 15, True: 5}
+SECONDS, ROUNDS = {False: 1.0, True: 0.25}, {False: 15, True: 5}
 GROUPS = ("data_processing_immediate", "data_processing_register", "simd_and_fp")
 KEY: Key = (CODE_ADDRESS, Run().budget, None, Environment())
 TARGETS = {"one piece of code x 64 states": 0.90, "distinct instructions": 0.60}
 CHECKS_PER_CORE = 250_000
+# A worker is replaced within 200 ms and 50 ms.
+RESTARTS = {"dynarmic": 5.0, "unicorn": 20.0}
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
         raise BackendUnavailable(f"bench judging needs one of {', '.join(BACKENDS)}: see `assay64 doctor`")
     progress("asking the reference")
     begin = time.perf_counter()
-    works = {name: _work(cases, BATCHES[quick]) for name, cases in _cases(seed).items()}
+    works = {name: _work(cases) for name, cases in _cases(seed).items()}
     reference_s = (time.perf_counter() - begin) / sum(len(work.batch) for work in works.values())
     rows = list[Row]()
     versions: dict[str, str] = {}
@@ -76,9 +80,12 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
             try:
                 for name, work in works.items():
                     progress(f"{backend}: {name}")
-                    rows += _measured(backend, name, work, worker, bare, ROUNDS[quick], seed)
+                    again = repetitions(timed(partial(bare.run, work.batch)), SECONDS[quick])
+                    rows += _measured(backend, name, replace(work, repeat=again), worker, bare, ROUNDS[quick], seed)
             finally:
                 bare.close()
+            progress(f"{backend}: crashes")
+            rows.append(_restarts(backend, worker, ROUNDS[quick]))
     rows.append(Row(name="reference (golden), case by case", rate=1 / reference_s, unit="cases"))
     return Benchmark(
         benchmark="judging",
@@ -117,7 +124,7 @@ def _plain(seed: int) -> Iterator[Case]:
             yield Case(code=case.code, states=case.states)
 
 
-def _work(cases: Sequence[Case], repeat: int) -> Work:
+def _work(cases: Sequence[Case], repeat: int = 1) -> Work:
     oracle = Oracle()
     permitted = [oracle.permitted(case) for case in cases]
     # Without an exit of its own every case is the same work to every loop.
@@ -187,6 +194,18 @@ def _measured(backend: str, name: str, work: Work, worker: Worker, bare: Bare, r
         baseline=f"{backend} alone",
         target_rate=CHECKS_PER_CORE if backend == "dynarmic" else None,
     )
+
+
+def _restarts(backend: str, worker: Worker, rounds: int) -> Row:
+    """How quickly a process that is gone is replaced by one that has run a case."""
+    seconds = list[float]()
+    for _ in range(rounds):
+        worker.restart()
+        begin = time.perf_counter()
+        worker.execute(Case(code=(NOP,)))
+        seconds.append(time.perf_counter() - begin)
+    rate = 1 / float(np.median(seconds))
+    return Row(name=f"{backend}, worker replaced", rate=rate, unit="processes", target_rate=RESTARTS[backend])
 
 
 def _processor_s(process_id: int) -> float:

@@ -107,6 +107,10 @@ class Worker:
         """The child process's id; it changes after a crash or a hang."""
         return self._started().process_id
 
+    def restart(self) -> None:
+        """Kill the child process as a crash would end it; the next case gets another."""
+        self._discard()
+
     def execute(self, case: Case) -> Result:
         return next(self.run([case]))
 

@@ -200,6 +200,20 @@ def test_a_killed_run_is_readable(going_on, capsys):
     assert store.read(report).cases() >= before
 
 
+def test_plain_pytest_leaves_a_finished_run_too(tmp_path):
+    suite, records = tmp_path / "test_sums.py", tmp_path / "records"
+    suite.write_text(SLOW.replace("2000", "6"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", str(suite)]
+    command += ["--backend", f"{MODULE}:Tiny", "--assay-records", str(records)]
+    for _ in range(2):  # the second run takes the place of the first
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert [path.name for path in records.iterdir()] == ["journal.sqlite"]
+        found = store.read(records)
+        assert (found.cases(), len(found.tests), found.unfinished) == (6, 6, ())
+        assert {found.info.command, found.info.seed} == {"pytest", 1}
+
+
 def test_a_run_is_held_against_its_baseline(tmp_path, capsys):
     suite = tmp_path / "test_sums.py"
     suite.write_text(SLOW.replace("2000", "4"))
