@@ -53,7 +53,8 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(checkout: P
     with zipfile.ZipFile(built[1]) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     expected = {f"assay64/{name}" for name in sources(checkout) - NOT_IN_PACKAGES}
-    assert names == expected | {"assay64/__init__.py", "assay64/strategies.py", "assay64/py.typed"}
+    protocol = "assay64/harness/backends/examples/program/pipe-protocol.md"
+    assert names == expected | {"assay64/__init__.py", "assay64/strategies.py", "assay64/py.typed", protocol}
     assert "assay64/harness/system_packages.toml" in names
 
 

@@ -1,0 +1,174 @@
+"""What the forms for one program have in common: one vCPU, one run, plain memory; and what must be there afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from assay64.harness.cases.case import STACK_POINTER, Case, MemoryType, Region, Run
+from assay64.harness.cases.disassembling import disassemble
+from assay64.harness.cases.memory import fill_bytes
+from assay64.harness.cases.outcome import Exit, ExitKind, Permitted
+from assay64.harness.cases.state import MASK64, MASK128, State, locate
+
+# How much of pseudo-random memory is kept around what a register points to.
+NEAR_BYTES = 512
+COMPARED = (*(f"x{index}" for index in range(31)), "sp", "nzcv", *(f"v{index}" for index in range(32)), "fpcr", "fpsr")
+TOKEN_CHARACTERS = 400
+
+
+class Unfit(Exception):
+    """The form cannot express the case; the text says why."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One permitted outcome. ``registers`` are (name, value, mask of the bits that are compared), PC included;
+    ``memory`` are (address, bytes) of what has changed.
+    """
+
+    exit: Exit
+    registers: tuple[tuple[str, int, int], ...]
+    memory: tuple[tuple[int, bytes], ...]
+
+    @property
+    def pc(self) -> int:
+        return next(value for name, value, _ in self.registers if name == "pc")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``given`` are the registers that are not zero; ``contents`` the memory that is not, in runs of bytes."""
+
+    token: str
+    code: tuple[int, ...]
+    code_address: int
+    until: int
+    budget: int
+    given: dict[str, int]
+    regions: tuple[Region, ...]
+    contents: tuple[tuple[int, bytes], ...]
+    endings: tuple[Ending, ...]
+
+    def listing(self) -> Iterator[tuple[int, int, str]]:
+        """(address, word, assembly) of the code."""
+        for index, word in enumerate(self.code):
+            address = self.code_address + 4 * index
+            yield address, word, disassemble(word, address)
+
+    def heading(self) -> list[str]:
+        """Lines for a comment: what this is and how to see it again."""
+        replay = f"assay64 replay '{self.token}'"
+        lines = ["; ".join(text for _, _, text in self.listing())]
+        return lines + ([replay] if len(replay) <= TOKEN_CHARACTERS else ["emitted by assay64 replay --emit"])
+
+    @property
+    def name(self) -> str:
+        """A name for a test: letters, digits and underscores."""
+        return re.sub(r"\W+", "_", "_".join(text for _, _, text in self.listing()))[:60].strip("_")
+
+    def only(self, *kinds: ExitKind) -> None:
+        """Raises Unfit when an outcome ends otherwise."""
+        for ending in self.endings:
+            if ending.exit.kind not in kinds:
+                raise Unfit(f"it ends with {ending.exit}, and the form knows {', '.join(kinds)}")
+
+    def without(self, *registers: str) -> None:
+        """Raises Unfit when one of these registers has a value at the beginning."""
+        for name in registers:
+            if self.given.get(name):
+                raise Unfit(f"it sets {name}")
+
+
+def scenario(case: Case, permitted: Sequence[Permitted], token: str) -> Scenario:
+    """The case as one program. Raises Unfit when it is more than that."""
+    if len(case.states) != 1 or len(case.actions) != 1 or not isinstance(case.actions[0], Run):
+        raise Unfit("it is a script for several vCPUs or of several actions")
+    if case.environment.exception_level:
+        raise Unfit("it runs at EL1")
+    if any(region.memory_type is MemoryType.DEVICE or region.tagged or region.backing for region in case.regions):
+        raise Unfit("it has Device, tagged or aliased memory")
+    run = case.actions[0]
+    until = case.end if run.until is None else run.until
+    given = dict(case.states[0].registers())
+    given.setdefault("sp", STACK_POINTER)
+    if given.pop("pc", case.code_address) != case.code_address:
+        raise Unfit("it does not begin at the beginning of its code")
+    ignored = set(case.observe.ignore)
+    return Scenario(
+        token=token,
+        code=case.code,
+        code_address=case.code_address,
+        until=until,
+        budget=run.budget,
+        given=given,
+        regions=case.regions,
+        contents=tuple(_contents(case)),
+        endings=tuple(_ending(one, ignored) for one in permitted),
+    )
+
+
+def _ending(one: Permitted, ignored: set[str]) -> Ending:
+    final = dict(one.outcome.states[0].registers())
+    unknown = one.unknown.registers[0] if one.unknown.registers else {}
+    registers = [(name, final.get(name, 0), _mask(name) & ~unknown.get(name, 0)) for name in COMPARED]
+    changed = () if one.unknown.all_memory or one.unknown.memory or "memory" in ignored else one.outcome.memory
+    return Ending(
+        exit=one.outcome.exits[0],
+        registers=(
+            *((name, value & mask, mask) for name, value, mask in registers if mask and name not in ignored),
+            ("pc", final["pc"], MASK64),
+        ),
+        memory=tuple((change.address, bytes.fromhex(change.bytes)) for change in changed),
+    )
+
+
+def _mask(name: str) -> int:
+    return MASK128 if name.startswith("v") else locate(name)[3]
+
+
+def _contents(case: Case) -> Iterator[tuple[int, bytes]]:
+    for region in case.regions:
+        if region.fill is not None:
+            yield from _runs(region.address, fill_bytes(region.fill, region.size))
+        yield from ((region.address + start, bytes.fromhex(text)) for start, text in region.contents)
+
+
+def _runs(address: int, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Rows of 16 bytes that are not all zero."""
+    for start in range(0, len(data), 16):
+        row = data[start : start + 16]
+        if any(row):
+            yield address + start, row
+
+
+def without_fill(case: Case) -> Case:
+    """``case`` with its pseudo-random memory cut to what lies near a register's value: 64 KiB are no reproducer.
+
+    What it then comes to has to be asked again.
+    """
+    pointers = [value for state in case.states for _, value in _pointers(state)]
+    regions = list[Region]()
+    for region in case.regions:
+        if region.fill is None:
+            regions.append(region)
+            continue
+        data, kept = fill_bytes(region.fill, region.size), list[tuple[int, str]]()
+        wanted = bytearray(region.size)
+        for pointer in pointers:
+            low, high = (
+                min(max(pointer + side - region.address, 0), region.size) for side in (-NEAR_BYTES, NEAR_BYTES)
+            )
+            wanted[low:high] = bytes([1]) * (high - low)
+        for match in re.finditer(rb"\x01+", bytes(wanted)):
+            kept.append((match.start(), data[match.start() : match.end()].hex()))
+        regions.append(msgspec.structs.replace(region, fill=None, contents=(*kept, *region.contents)))
+    return msgspec.structs.replace(case, regions=tuple(regions))
+
+
+def _pointers(state: State) -> Iterator[tuple[str, int]]:
+    yield from ((name, value) for name, value in state.registers() if name[0] == "x")
+    yield "sp", STACK_POINTER if state.general.sp is None else state.general.sp
