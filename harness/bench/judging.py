@@ -26,6 +26,7 @@ from assay64.harness.cases.case import CODE_ADDRESS, Case, Environment, Run
 from assay64.harness.cases.layout import Batch
 from assay64.harness.cases.outcome import ExitKind
 from assay64.harness.cases.random_cases import Generator
+from assay64.harness.cases.state import State
 from assay64.harness.errors import BackendUnavailable
 from assay64.harness.judge.batch import Expected, empty_like, expected_of, matching
 from assay64.harness.judge.expected import Oracle
@@ -108,11 +109,16 @@ def _cases(seed: int) -> Mapping[str, Sequence[Case]]:
     drawn = list(itertools.islice(_plain(seed), SIZE))
     pieces = drawn[: SIZE // STATES]
     shared = [
-        msgspec.structs.replace(piece, states=(drawn[(number * STATES + index) % SIZE].states[0],))
+        msgspec.structs.replace(piece, states=(_with_fpcr_of(piece, drawn[number * STATES + index]),))
         for number, piece in enumerate(pieces)
         for index in range(STATES)
     ]
     return dict(zip(TARGETS, (shared, drawn), strict=True))
+
+
+def _with_fpcr_of(piece: Case, other: Case) -> State:
+    """The state of another case with this one's FPCR: a JIT translates anew for every FPCR."""
+    return State.of(**dict(other.states[0].registers()) | {"fpcr": piece.states[0].simd.fpcr})
 
 
 def _plain(seed: int) -> Iterator[Case]:

@@ -68,7 +68,7 @@ def test_a_crash_and_a_hang_leave_all_other_verdicts(reference):
     assert (kinds.pop(80), kinds.pop(10)) == (VerdictKind.HANG, VerdictKind.CRASH)
     assert kinds == [VerdictKind.MATCH] * 98
     assert verdicts[10][1].detail == "SIGSEGV: tiny: assertion failed: code_buffer != 0"
-    assert verdicts[80][1].detail == "no end within 0.5 s"
+    assert verdicts[80][1].detail == "no end within 0.5 s; the budget was 1000 instructions"
 
 
 def test_a_failing_sequence_shrinks_to_the_instruction(reference):
