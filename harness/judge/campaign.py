@@ -10,8 +10,11 @@ import queue
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from assay64.harness.cases.case import Case
 from assay64.harness.cases.outcome import VerdictKind
+from assay64.harness.cases.sequences import Sequences
 from assay64.harness.cases.tokens import to_token
 from assay64.harness.errors import AssayError
 from assay64.harness.judge import deviations as known
@@ -21,7 +24,8 @@ from assay64.harness.judge.modes import UNOPTIMISED
 from assay64.harness.judge.shard import Report, Settings, main
 from assay64.harness.judge.shrink import same_failure, shrink
 from assay64.harness.judge.spectra import Place, spectrum
-from assay64.harness.judge.triage import Failure, Group, Triage
+from assay64.harness.judge.symptoms import symptom
+from assay64.harness.judge.triage import Failure, Group, Triage, size, unit_of
 from assay64.harness.record.findings import Finding, Totals
 from assay64.harness.record.records import FAILING
 
@@ -44,6 +48,8 @@ def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
     ``show`` is told how far it is and what it does. Raises CampaignError when a shard fails.
     """
     triage, totals = Triage(_spectrum), Totals()
+    show(totals, "preparing")
+    _prepare(settings)
     began = time.monotonic()
     context = multiprocessing.get_context("spawn")
     reports = context.Queue()
@@ -86,6 +92,16 @@ def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
     return totals, _findings(triage, settings, lambda what: show(totals, what))
 
 
+def _prepare(settings: Settings) -> None:
+    """Let the reference and the backends compile what they compile on first use, once, and not in every shard."""
+    with Judge() as judge:
+        for backend in settings.backends:
+            features = judge.capabilities(backend).features
+            drawn = Sequences(settings.seed, lengths=(1,), states=1, features=features, shared=features)
+            for _ in judge.judge_many(drawn.cases(2), backend):
+                pass
+
+
 def _take(report: Report, totals: Totals, triage: Triage) -> None:
     totals.cases += report.cases
     totals.instructions += report.instructions
@@ -117,8 +133,37 @@ def _findings(triage: Triage, settings: Settings, show: Callable[[str], None]) -
     with Judge(deviations={off[n]: plain[n] for n in off if off[n]}) as judge:
         for number, group in enumerate(groups, 1):
             show(f"shrinking {number} of {len(groups)}")
-            found.append(_finding(group, judge, off, shrinks=number <= MAX_SHRUNK))
+            finding = _finding(group, judge, off, shrinks=number <= MAX_SHRUNK)
+            same = next((index for index, other in enumerate(found) if _is_same(other, finding)), None)
+            if same is None:
+                found.append(finding)
+            else:
+                found[same] = _together(found[same], finding)
     return found
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    """Whether two groups turn out to be of one instruction: a sequence may show only when it is small what it is."""
+    if (one.backends, one.modes) != (other.backends, other.modes) or len(one.case.code) + len(other.case.code) != 2:
+        return False
+    (word,), (another,) = one.case.code, other.case.code
+    family, unit = symptom(one.verdict, word).family, unit_of(other.case)
+    return family == symptom(other.verdict, another).family and (unit in one.units or unit == unit_of(one.case))
+
+
+def _together(one: Finding, other: Finding) -> Finding:
+    smaller_one = min((one, other), key=lambda finding: size(finding.case))
+    return msgspec.structs.replace(
+        one,
+        count=one.count + other.count,
+        first=min(one.first, other.first),
+        members=one.members + other.members,
+        seconds=one.seconds + other.seconds,
+        case=smaller_one.case,
+        verdict=smaller_one.verdict,
+        before=smaller_one.before,
+        token=smaller_one.token,
+    )
 
 
 def _finding(group: Group, judge: Judge, off: dict[str, str], *, shrinks: bool) -> Finding:
