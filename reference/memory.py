@@ -6,6 +6,9 @@ store through one clears a monitor set through the other, because locations are 
 
 from __future__ import annotations
 
+import dataclasses
+import mmap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PAGE_BITS = 12
@@ -39,8 +42,10 @@ class AddressSpace:
     unknown: set[Location] = field(default_factory=set[Location])
     # Counts the changes of what is mapped and how.
     version: int = 0
-    _numbers: dict[int, int] = field(default_factory=dict[int, int])
-    _kept: list[memoryview] = field(default_factory=list[memoryview])
+    # Of each buffer by its identity: its number, and the buffer, so that no other comes to have the same identity.
+    _buffers: dict[int, tuple[int, memoryview]] = field(default_factory=dict[int, tuple[int, memoryview]])
+    _next_number: int = 0
+    _crowded: int = 64
 
     def map(
         self,
@@ -62,9 +67,12 @@ class AddressSpace:
             raise ValueError(f"map {address:#x}, {size:#x}: whole pages of {PAGE_SIZE:#x} bytes")
         if offset < 0 or offset + size > len(buffer):
             raise ValueError(f"map {address:#x}: the buffer has {len(buffer):#x} bytes")
+        if not 0 <= address <= (1 << 64) - size:
+            raise ValueError(f"map {address:#x}, {size:#x}: addresses have 64 bits")
+        if set(permissions) - set("rwx-"):
+            raise ValueError(f"map {address:#x}: permissions are letters of rwx, not {permissions!r}")
         self.version += 1
-        number = self._numbers.setdefault(id(buffer) if identity is None else identity, len(self._numbers))
-        self._kept.append(buffer)
+        number = self._number(id(buffer) if identity is None else identity, buffer)
         for start in range(0, size, PAGE_SIZE):
             self.pages[address + start >> PAGE_BITS] = Page(
                 buffer,
@@ -76,6 +84,52 @@ class AddressSpace:
                 device,
                 guarded,
             )
+
+    def _number(self, identity: int, buffer: memoryview) -> int:
+        """The number of a buffer; buffers that are mapped nowhere any more are forgotten now and then."""
+        if identity not in self._buffers:
+            if len(self._buffers) >= self._crowded:
+                needed = {page.number for page in self.pages.values()} | {number for number, _ in self.unknown}
+                self._buffers = {key: one for key, one in self._buffers.items() if one[0] in needed}
+                self._crowded = max(64, 2 * len(self._buffers))
+            self._buffers[identity] = self._next_number, buffer
+            self._next_number += 1
+        return self._buffers[identity][0]
+
+    def replace(self, pages: Mapping[int, Page], contents: Mapping[Location, bytes]) -> None:
+        """Have these pages with these contents, and no others. A buffer that this space has not, or no longer, is
+        replaced by one of its own.
+        """
+        mine = dict(self._buffers.values())
+        given = dict[int, memoryview]()
+        for page in pages.values():
+            if mine.get(page.number) is not page.buffer and page.number not in given:
+                size = max(other.offset for other in pages.values() if other.number == page.number) + PAGE_SIZE
+                given[page.number] = memoryview(mmap.mmap(-1, size))
+        for number, buffer in given.items():
+            self._buffers = {key: one for key, one in self._buffers.items() if one[0] != number}
+            self._buffers[id(buffer)] = number, buffer
+        self._next_number = max(self._next_number, *(page.number + 1 for page in pages.values()), 0)
+        self.pages = {
+            at: dataclasses.replace(page, buffer=given[page.number]) if page.number in given else page
+            for at, page in pages.items()
+        }
+        for page in self.pages.values():
+            data = contents[page.number, page.offset]
+            if bytes(page.buffer[page.offset : page.offset + PAGE_SIZE]) != data:
+                page.buffer[page.offset : page.offset + PAGE_SIZE] = data
+        self.version += 1
+
+    def contents(self, before: Mapping[Location, bytes]) -> dict[Location, bytes]:
+        """The bytes of every page by its location; what is still as in ``before`` is shared with it."""
+        found = dict[Location, bytes]()
+        for page in self.pages.values():
+            place = page.number, page.offset
+            if place not in found:
+                data = bytes(page.buffer[page.offset : page.offset + PAGE_SIZE])
+                old = before.get(place)
+                found[place] = data if old != data or old is None else old
+        return found
 
     def protect(self, address: int, size: int, permissions: str) -> None:
         """Change the permissions of mapped pages; pages that are not mapped stay so."""

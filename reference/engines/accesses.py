@@ -5,15 +5,15 @@ The pages are in memory.py; what an instruction does with an access is not known
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
 from assay64.reference.bits import Bits, Constant, If, Unknown, bits, unknown_mask
 from assay64.reference.memory import PAGE_SIZE, AddressSpace, Page
 from assay64.reference.models import Model
-from assay64.reference.pseudocode.exceptions import DataAbort, FaultKind
+from assay64.reference.pseudocode.exceptions import DataAbort, FaultKind, Watchpoint
 from assay64.reference.pseudocode.memory import AtomicResult, alignment_fault
 from assay64.reference.pseudocode.processor import AccessDescriptor, Constraint, MemAtomicOp
 
@@ -89,7 +89,7 @@ class _Held(Enum):
 
 
 @dataclass
-class _Reservation:
+class Reservation:
     """The local monitor: what a load-exclusive marked."""
 
     location: tuple[int, int]
@@ -105,6 +105,20 @@ class MonitoredAccess:
     size: int
 
 
+@dataclass(frozen=True)
+class WatchedRange:
+    """``size`` bytes from ``address`` (modulo 2**64) whose reads, writes or both are to be noticed."""
+
+    address: int
+    size: int
+    read: bool
+    write: bool
+
+    def meets(self, address: int, size: int, *, write: bool) -> bool:
+        wanted = self.write if write else self.read
+        return wanted and ((address - self.address & MASK64) < self.size or (self.address - address & MASK64) < size)
+
+
 @dataclass(kw_only=True)
 class MemoryAccesses:
     """The part of a processing element that reaches memory. ``number`` tells the elements of one machine apart."""
@@ -114,13 +128,18 @@ class MemoryAccesses:
     controls: Controls
     chooser: Chooser
     number: int = 0
-    reservation: _Reservation | None = None
+    reservation: Reservation | None = None
     monitor_unknown: bool = False
     all_memory_unknown: bool = False
     address_unknown: bool = False
     # Of the access in progress: its address, and what an ignored tag adds to it.
     accessed: int = 0
     tag: int = 0
+    watchpoints: tuple[WatchedRange, ...] = ()
+    # While there are watchpoints: what the instruction in progress has overwritten, in order.
+    overwritten: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    # Told of each access that is about to be made: its address, its size in bytes, whether it writes.
+    on_access: Callable[[int, int, bool], None] | None = None
 
     # --- choices
 
@@ -137,6 +156,8 @@ class MemoryAccesses:
         if where is None:
             return self.unknown(8 * size)
         self._check(where, size, accdesc)
+        if self.watchpoints or self.on_access:
+            self._notice(where, size, write=False)
         value = int.from_bytes(self.space.read(where, size), "little")
         if accdesc.exclusive:
             self.set_monitor(MonitoredAccess(where, size))
@@ -151,6 +172,8 @@ class MemoryAccesses:
         self._write(where, size, value)
 
     def _write(self, where: int, size: int, value: Bits) -> None:
+        if self.watchpoints or self.on_access:
+            self._notice(where, size, write=True)
         known = value.value if isinstance(value, Constant | Unknown) else int(value)
         self.space.write(where, known.to_bytes(size, "little"))
         unknown = unknown_mask(value)
@@ -162,6 +185,14 @@ class MemoryAccesses:
                 else:
                     self.space.unknown.discard(location)
         self._clear_other_reservations(where, size)
+
+    def _notice(self, where: int, size: int, *, write: bool) -> None:
+        if any(watched.meets(where, size, write=write) for watched in self.watchpoints):
+            raise Watchpoint(bits(64, where), write)
+        if self.watchpoints and write:
+            self.overwritten.append((where, self.space.read(where, size)))
+        if self.on_access:
+            self.on_access(where, size, write)
 
     def atomic(
         self, address: Bits, size: int, accdesc: AccessDescriptor, operation: MemAtomicOp, operand: Bits
@@ -249,7 +280,7 @@ class MemoryAccesses:
             return _Held.NONE
         return _Held.SAME if (held.address, held.size) == (where, size) else _Held.OTHER
 
-    def _mismatched(self, held: _Reservation | None, where: int, size: int) -> Bits:
+    def _mismatched(self, held: Reservation | None, where: int, size: int) -> Bits:
         """A store-exclusive to another address, or of another size, than the load-exclusive (Arm ARM B2.12.5).
 
         The status, the data at both addresses (of the larger size) and the monitors are UNKNOWN. A model fails it.
@@ -282,12 +313,12 @@ class MemoryAccesses:
         return MonitoredAccess(held.address, held.size)
 
     def set_monitor(self, held: MonitoredAccess | None) -> None:
-        """Mark an access in the monitors, or clear them."""
+        """Mark an access in the monitors, or clear them; they hold nothing where nothing is mapped."""
         self.clear_exclusive()
-        if held is None:
+        if held is None or self.space.page(held.address) is None:
             return
         location = self.space.location(held.address)
-        self.reservation = _Reservation(location, held.address, held.size)
+        self.reservation = Reservation(location, held.address, held.size)
         (number, offset), granule = location, self.controls.exclusives_granule
         self.space.reservations[self.number] = (number, offset // granule, (offset + held.size - 1) // granule)
 

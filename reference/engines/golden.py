@@ -32,6 +32,7 @@ from assay64.reference.pseudocode.exceptions import (
     SystemAccessTrap,
     Undefined,
     Wait,
+    Watchpoint,
 )
 from assay64.reference.pseudocode.processor import REGISTERS, BranchType, Constraint, executing
 from assay64.reference.pseudocode.unpredictable import PERMITTED
@@ -52,6 +53,8 @@ class GoldenPE(MemoryAccesses):
         default_factory=lambda: {r.name: [Constant(r.width, 0)] * r.count for r in REGISTERS.values()}
     )
     executed: int = 0
+    # Told of each instruction that is about to be executed: its address and its word.
+    on_instruction: Callable[[int, int], None] | None = None
     _next: Bits | None = None
     _destinations_unknown: bool = False
     _base_unknown: bool = False
@@ -196,6 +199,28 @@ class GoldenPE(MemoryAccesses):
 
     def step(self) -> None:
         """Execute one instruction. Raises an ArchitecturalException with the PC at Arm's preferred return address."""
+        if self.watchpoints:
+            self._step_watched()
+        else:
+            self._step()
+
+    def _step_watched(self) -> None:
+        """An instruction that meets a watchpoint leaves everything as it was."""
+        registers = {name: list(values) for name, values in self.registers.items()}
+        monitor = self.reservation, self.monitor_unknown, dict(self.space.reservations)
+        unknown = set(self.space.unknown), self.all_memory_unknown
+        self.overwritten.clear()
+        try:
+            self._step()
+        except Watchpoint:
+            for address, data in reversed(self.overwritten):
+                self.space.write(address, data)
+            self.registers.update(registers)
+            self.reservation, self.monitor_unknown, self.space.reservations = monitor
+            self.space.unknown, self.all_memory_unknown = unknown
+            raise
+
+    def _step(self) -> None:
         pc = self.registers["PC"][0]
         if isinstance(pc, Unknown):
             raise UnknownDecision("the PC is UNKNOWN")
@@ -207,6 +232,8 @@ class GoldenPE(MemoryAccesses):
             word = self._fetch(address)
             if self.has_feature("FEAT_BTI"):
                 self._check_branch_target(word)
+            if self.on_instruction:
+                self.on_instruction(address, word)
             with executing(self):
                 self._execute(word)
         except EndOfInstruction:

@@ -53,6 +53,14 @@ class DataAbort(ArchitecturalException):
 
 
 @dataclass(eq=False)
+class Watchpoint(ArchitecturalException):
+    """EC 0x34/0x35: an access, ``address`` its first byte, met a watchpoint. The instruction has changed nothing."""
+
+    address: Bits
+    write: bool
+
+
+@dataclass(eq=False)
 class InstructionAbort(ArchitecturalException):
     """EC 0x20/0x21, for a fetch."""
 

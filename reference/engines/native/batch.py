@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from assay64.reference.engines.native import layout
-from assay64.reference.engines.native.engine import Block, NativePE
+from assay64.reference.engines.native.block import Block
+from assay64.reference.engines.native.engine import NativePE
 from assay64.reference.engines.native.layout import BATCH, CHANGE, ENDED, STATE
 from assay64.reference.machine import Machine, Stop
 from assay64.reference.models import Model

@@ -40,7 +40,7 @@ _SOURCES = (
     "engines/tracing.py",
     "engines/native",
 )
-_DRIVERS = ("build.py", "compile.py", "engine.py", "batch.py")
+_DRIVERS = ("build.py", "compile.py", "engine.py", "batch.py", "block.py", "space.py", "counting.py")
 
 
 _OPTIONS = "O2 pic"

@@ -16,11 +16,13 @@ from assay64.reference.encoding.definition import Definition
 from assay64.reference.engines.graph import Node
 from assay64.reference.engines.native.emitter import UNLIKELY, Function
 from assay64.reference.engines.native.handlers import Handler, Slot, register_offset
-from assay64.reference.engines.native.layout import CONTEXT
+from assay64.reference.engines.native.layout import CONTEXT, COUNTED
 from assay64.reference.engines.native.values import Values
 from assay64.reference.engines.native.variants import Body, Fork, Tree
 
 DECODE_PARAMETERS = "ptr %s, ptr %op, i32 %word, i64 %pc"
+# What the counters have beside a record, from its definition on.
+_DECODED_AS = CONTEXT["decoded_as"] - COUNTED["definition"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class DecoderEmitter:
             kind = f"i{8 * slot.size}"
             value = "null" if slot.kind == "chain" else self._operand(slot)
             out.store("ptr" if slot.kind == "chain" else kind, value, out.offset("%op", slot.offset))
+        for name, count in (("reads", handler.reads), ("writes", handler.writes)):
+            out.set_field("i16", "%s", _DECODED_AS + COUNTED[name], count)
         self._record(handler.name)
 
     def _operand(self, slot: Slot) -> str:
@@ -141,6 +145,7 @@ def decode_function(tree: Encodings, definitions: Sequence[Definition]) -> Funct
     are violated.
     """
     out = Function("decode", "void", DECODE_PARAMETERS)
+    out.set_field("i64", "%s", CONTEXT["decoded_as"], len(definitions))
     _node(out, tree, definitions)
     return out
 
@@ -171,6 +176,7 @@ def _leaf(out: Function, cubes: Sequence[Sequence[int]], definitions: Sequence[D
         pattern = definitions[number].pattern
         hit = out.compare("eq", "i32", out.binary("and", "i32", "%word", mask), value)
         with out.when(hit):
+            out.set_field("i64", "%s", CONTEXT["decoded_as"], number)
             if pattern.should_be_mask:
                 right = out.binary("and", "i32", "%word", pattern.should_be_mask)
                 with out.when(out.compare("ne", "i32", right, pattern.should_be_value)):

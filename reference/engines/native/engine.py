@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
-from collections.abc import Iterable
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from assay64.reference.bits import Constant, bits
+from assay64.reference.encoding import decode
 from assay64.reference.engines.accesses import MonitoredAccess
+from assay64.reference.engines.counts import UNALLOCATED
 from assay64.reference.engines.golden import GoldenPE
 from assay64.reference.engines.native import layout
+from assay64.reference.engines.native.block import Block
 from assay64.reference.engines.native.build import library
-from assay64.reference.engines.native.layout import CONTEXT, PAGES, REGION, SPACE, STORE
-from assay64.reference.memory import PAGE_BITS, PAGE_SIZE, AddressSpace
+from assay64.reference.engines.native.counting import Counters
+from assay64.reference.engines.native.layout import CONTEXT, PAGES
+from assay64.reference.engines.native.space import NativeSpace
+from assay64.reference.memory import PAGE_SIZE
 from assay64.reference.pseudocode.exceptions import (
     DataAbort,
     FaultKind,
@@ -29,7 +34,6 @@ from assay64.reference.pseudocode.unpredictable import PERMITTED
 
 _MASK64 = (1 << 64) - 1
 _FAULTS = tuple(FaultKind[name] for name in layout.FAULTS)
-_LOG_LIMIT = 1024
 
 
 @dataclass(frozen=True)
@@ -50,86 +54,6 @@ class Statistics:
     bytes: int
 
 
-class Block:
-    """Zeroed memory of our own, aligned to pages, that the generated code and Python share."""
-
-    def __init__(self, size: int) -> None:
-        self.memory = memoryview(mmap.mmap(-1, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE))
-        self.bytes = np.frombuffer(self.memory, np.uint8)[:size]
-        self.address = int(self.bytes.ctypes.data)
-
-    def view(self, offset: int, kind: Any, count: int = 1) -> np.ndarray[Any, Any]:
-        """``count`` values of a numpy type at ``offset``."""
-        return self.bytes[offset : offset + np.dtype(kind).itemsize * count].view(kind)
-
-
-class NativeSpace:
-    """Guest memory as the generated code sees it: the regions of an AddressSpace, made anew when it has changed."""
-
-    def __init__(self, space: AddressSpace) -> None:
-        self.space = space
-        self.block = Block(SPACE.size)
-        self.elements: list[NativePE] = []
-        self._version = -1
-        self._regions, self._elements = Block(REGION.size), Block(8)
-        self._log = Block(STORE.size * _LOG_LIMIT)
-        self.block.view(SPACE["log"], np.uint64)[0] = self._log.address
-        self.block.view(SPACE["log_limit"], np.uint64)[0] = _LOG_LIMIT
-
-    def add(self, element: NativePE) -> None:
-        self.elements.append(element)
-        self._elements = Block(8 * len(self.elements))
-        self._elements.view(0, np.uint64, len(self.elements))[:] = [e.context.address for e in self.elements]
-        self.block.view(SPACE["elements"], np.uint64)[0] = self._elements.address
-        self.block.view(SPACE["element_count"], np.uint64)[0] = len(self.elements)
-
-    def update(self) -> None:
-        """Take over a change of the address space."""
-        if self._version == self.space.version:
-            return
-        self._version = self.space.version
-        regions = list(self._coalesced())
-        self._regions = Block(REGION.size * max(len(regions), 1))
-        table = self._regions.view(0, np.uint64, REGION.size // 8 * len(regions)).reshape(-1, REGION.size // 8)
-        for row, region in zip(table, regions, strict=True):
-            row[: len(region)] = region
-        self.block.view(SPACE["regions"], np.uint64)[0] = self._regions.address
-        self.block.view(SPACE["region_count"], np.uint64)[0] = len(regions)
-        for element in self.elements:
-            element.flush()
-
-    def empty_log(self) -> None:
-        """Forget the stores of a batch."""
-        self.block.view(SPACE["log_count"], np.uint64)[0] = 0
-
-    def _coalesced(self) -> Iterable[tuple[int, int, int, int]]:
-        """(start, end, host address, flags) of each run of pages that lie together in the guest and the host."""
-        addresses: dict[int, int] = {}
-        current: tuple[int, int, int, int] | None = None
-        for number, page in sorted(self.space.pages.items()):
-            base = addresses.get(id(page.buffer))
-            if base is None:
-                base = addresses[id(page.buffer)] = ctypes.addressof(ctypes.c_char.from_buffer(page.buffer))
-            host, start = base + page.offset, number << PAGE_BITS
-            if host % PAGE_SIZE:
-                raise ValueError(f"the native engine maps buffers that are aligned to pages: {host:#x} is not")
-            flags = (
-                page.read * layout.READ
-                | page.write * layout.WRITE
-                | page.execute * layout.EXECUTE
-                | page.device * layout.DEVICE
-                | page.guarded * layout.GUARDED
-            )
-            if current and current[1] == start and current[3] == flags and current[2] + start - current[0] == host:
-                current = (current[0], start + PAGE_SIZE & _MASK64, current[2], flags)
-                continue
-            if current:
-                yield current
-            current = start, start + PAGE_SIZE & _MASK64, host, flags
-        if current:
-            yield current
-
-
 class NativePE:
     """One processing element of the native engine, beside the golden one that executes what is rare for it.
 
@@ -145,6 +69,8 @@ class NativePE:
         self._records = Block(layout.RECORD_SIZE * layout.RECORDS_PER_PAGE * code_pages)
         self._breakpoints = Block(8)
         self._breakpoint_set = frozenset[int]()
+        self._code_pages = code_pages
+        self.counters: Counters | None = None
         for name, block in zip(("host", "address", "words"), self._page_tables, strict=True):
             self._pages.view(PAGES[name], np.uint64)[0] = block.address
         self._pages.view(PAGES["records"], np.uint64)[0] = self._records.address
@@ -285,6 +211,29 @@ class NativePE:
         self._set("breakpoint_count", len(addresses))
         self.flush()
 
+    # --- instruments
+
+    def count(self, *, wanted: bool) -> None:
+        """Begin to count, from zero, or end it."""
+        self.counters = Counters(self._records.address, self._code_pages) if wanted else None
+        self._set("counts", self.counters.address if self.counters else 0)
+        self.flush()
+
+    @contextmanager
+    def golden_state(self) -> Generator[GoldenPE]:
+        """Golden in this element's state; what it does to it is taken over."""
+        self._space.update()
+        for element in self._space.elements:
+            element.lend_shared()
+        self.lend()
+        try:
+            yield self.golden
+        finally:
+            self.take()
+            self.configure()
+            for element in self._space.elements:
+                element.take_shared()
+
     # --- execution
 
     @property
@@ -296,37 +245,45 @@ class NativePE:
 
         Raises an ArchitecturalException with the PC at Arm's preferred return address.
         """
-        self._prepare()
         self.set_breakpoints(breakpoints)
-        self._remaining[0] = min(budget, _MASK64)
-        while True:
-            if self._get("PSTATE.IL"):
-                self._set("exit", layout.EXIT_GOLDEN)
-            else:
-                self._functions["run"](self.context.address)
-            match self._exit[0]:
-                case layout.EXIT_BUDGET:
-                    return "budget"
-                case layout.EXIT_BREAKPOINT:
-                    return "breakpoint"
-                case layout.EXIT_STOPPED:
-                    self._set("stop", 0)
-                    return "stopped"
-                case _:
-                    self._leave()
-            self._remaining[0] -= np.uint64(1)
+        return self._run(min(budget, _MASK64))
 
     def step(self) -> None:
         """Execute one instruction, breakpoint or not."""
-        self._prepare()
         self.set_breakpoints(frozenset())
-        self._remaining[0] = 1
-        if self._get("PSTATE.IL"):
-            self._set("exit", layout.EXIT_GOLDEN)
-        else:
-            self._functions["run"](self.context.address)
-        if self._exit[0] != layout.EXIT_BUDGET:
-            self._leave()
+        requested = self._get("stop")
+        self.forget_stop()  # a run's, not this step's
+        self._run(1)
+        if requested:
+            self.request_stop()
+
+    def _run(self, budget: int) -> str:
+        self._prepare()
+        self._remaining[0] = budget
+        if self.counters:
+            self.counters.begin(int(self._pc[0]))
+        while (reason := self._advance()) is None:
+            self._remaining[0] -= np.uint64(1)
+        if self.counters:
+            self.counters.end(int(self._pc[0]))
+        return reason
+
+    def _advance(self) -> str | None:
+        """Run to an exit: why the run ends, or None when golden has executed an instruction."""
+        if self._get("PSTATE.IL") and self._remaining[0]:
+            self._golden_step()
+            return None
+        self._functions["run"](self.context.address)
+        match self._exit[0]:
+            case layout.EXIT_BUDGET:
+                return "breakpoint" if int(self._pc[0]) in self._breakpoint_set else "budget"
+            case layout.EXIT_BREAKPOINT:
+                return "breakpoint"
+            case layout.EXIT_STOPPED:
+                return "stopped"
+            case _:
+                self._leave()
+                return None
 
     def _prepare(self) -> None:
         self._space.update()
@@ -350,6 +307,9 @@ class NativePE:
     def request_stop(self) -> None:
         """From another thread: make a run return."""
         self._set("stop", 1)
+
+    def forget_stop(self) -> None:
+        self._set("stop", 0)
 
     # --- batches
 
@@ -383,16 +343,41 @@ class NativePE:
     def _golden_step(self) -> None:
         self._set("golden", self._get("golden") + 1)
         self._set("open", 1)
-        for element in self._space.elements:
-            element._lend_monitor()
+        with self.golden_state() as golden:
+            if self.counters and self._get("PSTATE.BTYPE") and int(golden.in_guarded_page()):
+                # Nothing else left here without going through a record.
+                golden.on_instruction = self._count_guarded
+            try:
+                golden.step()
+            finally:
+                golden.on_instruction = None
+
+    def _count_guarded(self, address: int, word: int) -> None:
+        decoded = decode(word)
+        if self.counters:
+            self.counters.count(UNALLOCATED if decoded is None else decoded.definition.name, address)
+
+    def lend_shared(self) -> None:
+        """Give golden what instructions of other elements may change."""
+        self._lend_monitor()
+        self.golden.registers["EventRegister"] = [Constant(1, self._get("EventRegister"))]
+
+    def take_shared(self) -> None:
+        """Take it back, and see what they have written to code."""
+        self._take_monitor()
+        self._set("EventRegister", int(self.golden.registers["EventRegister"][0]))
+        self._functions["synchronise"](self.context.address)
+
+    def lend_all(self) -> None:
+        """Give golden registers and monitors."""
+        self._lend_monitor()
         self.lend()
-        try:
-            self.golden.step()
-        finally:
-            self.take()
-            for element in self._space.elements:
-                element._take_monitor()
-                element._functions["synchronise"](element.context.address)
+
+    def take_all(self) -> None:
+        """Take registers and monitors from golden."""
+        self.take()
+        self.configure()
+        self._take_monitor()
 
     def lend(self) -> None:
         """Give golden the registers."""
@@ -447,8 +432,17 @@ class NativePE:
 
     def statistics(self) -> Statistics:
         counts = [self._get(name) for name in _COUNTERS]
-        blocks = (self.context, self._pages, *self._page_tables, self._records)
-        return Statistics(self.executed, *counts, bytes=sum(block.bytes.size for block in blocks))
+        return Statistics(self.executed, *counts, bytes=sum(self.tables().values()))
+
+    def tables(self) -> dict[str, int]:
+        """The memory of each table in bytes. What grows with the machine's memory map is the space's, not here."""
+        return {
+            "registers, software TLB, jump cache": self.context.bytes.size,
+            "decoded instructions": self._records.bytes.size,
+            "pages of code": self._pages.bytes.size + sum(block.bytes.size for block in self._page_tables),
+            "breakpoints": self._breakpoints.bytes.size,
+            "counters": self.counters.bytes if self.counters else 0,
+        }
 
 
 _SINGLE = tuple(

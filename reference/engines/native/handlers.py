@@ -63,13 +63,17 @@ class Slot:
 
 @dataclass
 class Handler:
-    """The code of a handler and the operands that it reads."""
+    """The code of a handler and the operands that it reads. ``reads`` and ``writes``: the most accesses that it makes
+    through the TLB.
+    """
 
     name: str
     text: str
     slots: tuple[Slot, ...]
     declared: frozenset[str] = frozenset()
     checks_fp: bool = False
+    reads: int = 0
+    writes: int = 0
 
 
 @dataclass
@@ -153,8 +157,9 @@ class _Emitter:
         text = self._out.text()
         slots = tuple(self._slots.found.values())
         name = "h_" + hashlib.sha256(text.encode()).hexdigest()[:16]
+        declared = frozenset(self._out.declared)
         return Handler(
-            name, text.replace("@HANDLER", f"@{name}"), slots, frozenset(self._out.declared), self._checks_fp
+            name, text.replace("@HANDLER", f"@{name}"), slots, declared, self._checks_fp, *body.most_accesses()
         )
 
     # --- operands

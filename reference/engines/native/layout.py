@@ -40,6 +40,9 @@ def _storage(width: int) -> str:
 _ARRAYS = {"R", "V", "APKey", "SP_EL0", "SP_EL1", "PC"}
 _SINGLES = " ".join(f"{r.name}:{_storage(r.width)}" for r in REGISTERS.values() if r.name not in _ARRAYS)
 
+# The sizes of the software TLB and of the cache of indirect branches: the logarithms of their entries, of 16 bytes.
+TLB_BITS, JUMP_BITS = 8, 12
+
 # The registers first. ``zero`` reads as zero and ``sink`` takes what is written to the zero register; ``sp`` is the
 # current stack pointer. Everything after ``exit`` is the engine's own.
 CONTEXT = Fields(
@@ -57,13 +60,18 @@ CONTEXT = Fields(
     features:64 choices:64 breakpoints:ptr breakpoint_count:i64 granule:i64 zva_size:i64
     read_misses:i64 write_misses:i64 fetch_misses:i64 jump_misses:i64 decoded:i64 golden:i64 invalidated:i64
     scratch:256 special:128
-    read_tlb:4096 write_tlb:4096 fetch_tlb:4096 jump_cache:65536
+    counts:ptr decoded_as:i64
+    read_tlb:{16 << TLB_BITS} write_tlb:{16 << TLB_BITS} fetch_tlb:{16 << TLB_BITS} jump_cache:{16 << JUMP_BITS}
     """
 )
-TLB_BITS, JUMP_BITS = 8, 12
 
 # Guest memory, shared by the elements of a machine.
-SPACE = Fields("regions:ptr region_count:i64 elements:ptr element_count:i64 log:ptr log_count:i64 log_limit:i64")
+SPACE = Fields(
+    "regions:ptr region_count:i64 elements:ptr element_count:i64 log:ptr log_count:i64 log_limit:i64"
+    " watches:ptr watch_count:i64"
+)
+# Guest addresses near which golden executes: ``size`` bytes from ``start``.
+WATCH = Fields("start:i64 size:i64")
 # Of a store, while a batch records them: the guest's address, the host's, the size.
 STORE = Fields("address:i64 host:i64 size:i64 unused:i64")
 REGION = Fields("start:i64 end:i64 host:i64 flags:i64")
@@ -74,6 +82,11 @@ READ, WRITE, EXECUTE, DEVICE, GUARDED = 1, 2, 4, 8, 16
 PAGES = Fields("count:i64 limit:i64 host:ptr address:ptr words:ptr records:ptr")
 WORDS_PER_PAGE = 1024
 RECORDS_PER_PAGE = WORDS_PER_PAGE + 1  # the last one continues on the next page
+
+# Counters: of each definition, and one more of what is unallocated; accesses through the TLB; branches taken. Beside
+# the table of records one of what they stand for.
+COUNTS = Fields("records:i64 table:ptr definitions:ptr reads:i64 writes:i64 branches:i64 next_pc:i64")
+COUNTED = Fields("handler:ptr definition:i32 reads:i16 writes:i16")
 
 # A decoded instruction.
 RECORD_HANDLER, RECORD_PC, RECORD_OPERANDS = 0, 8, 16

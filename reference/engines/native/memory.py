@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from assay64.reference.engines.native import layout
 from assay64.reference.engines.native.emitter import HANDLER_CC, LIKELY, UNLIKELY, Function
+from assay64.reference.engines.native.instruments import any_watched
 from assay64.reference.engines.native.layout import CONTEXT, PAGES, RECORD_SIZE, REGION, SPACE, STORE
 from assay64.reference.pseudocode.processor import AccessDescriptor
 
@@ -237,6 +238,8 @@ def _checked() -> Function:
     null when the exit is prepared; the context itself when the access crosses into another region.
     """
     f = Function("checked", "ptr", "ptr %s, i64 %tagged, i64 %va, i64 %size, i32 %flags")
+    with f.when(any_watched(f, "%va", "%size"), UNLIKELY):
+        _golden(f)
     need = f.cast("trunc", "i32", f.binary("and", "i32", "%flags", READ | WRITE), "i8")
     writes = f.cast("trunc", "i32", f.binary("lshr", "i32", f.binary("and", "i32", "%flags", WRITE), 1), "i8")
     low = f.binary("and", "i64", "%va", f.binary("sub", "i64", "%size", 1))
@@ -296,6 +299,8 @@ def _checked() -> Function:
         "xor", "i1", f.binary("or", "i1", device, f.compare("ne", "i8", f.field("i8", "%s", CONTEXT["strict"]), 0)), 1
     )
     address = f.cast("inttoptr", "i64", f.binary("add", "i64", "%va", addend), "ptr")
+    watched = any_watched(f, f.binary("and", "i64", "%va", -_PAGE), _PAGE)
+    plain = f.binary("and", "i1", plain, f.binary("xor", "i1", watched, 1))
     with f.when(f.binary("and", "i1", plain, f.compare("eq", "i8", need, READ))):
         _fill(f, "read_tlb", addend)
     both = f.compare("eq", "i8", f.binary("and", "i8", flags, READ | WRITE), READ | WRITE)
@@ -436,6 +441,11 @@ def _store_exclusive() -> Function:
 def _zero_block() -> Function:
     """DC ZVA, where nothing is unusual."""
     f = Function("zero_block", "i1", "ptr %s, i64 %tagged")
+    with f.when(
+        f.compare("ne", "i64", f.field("i64", f.field("ptr", "%s", CONTEXT["space"]), SPACE["watch_count"]), 0)
+    ):
+        f.call("ptr", "@leave_to_golden", "ptr %s")
+        f.ret("i1", 0)
     va = f.call("i64", "@untagged", "ptr %s, i64 %tagged")
     size = f.field("i64", "%s", CONTEXT["zva_size"])
     start = f.binary("and", "i64", va, f.binary("sub", "i64", 0, size))

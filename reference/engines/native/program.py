@@ -10,7 +10,7 @@ from typing import Any
 from assay64.reference.encoding import definitions
 from assay64.reference.encoding.decoder import encoding_tree
 from assay64.reference.engines.graph import FunctionGraph
-from assay64.reference.engines.native import cases, memory, runtime
+from assay64.reference.engines.native import cases, instruments, memory, runtime
 from assay64.reference.engines.native.decoding import DecoderEmitter, Settings, decode_function
 from assay64.reference.engines.native.emitter import HANDLER_CC, METADATA, Function
 from assay64.reference.engines.native.handlers import (
@@ -66,12 +66,17 @@ def program(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         report.append((definition.name, count, len(made), sum(len(h.text) for h in made.values())))
     return Program(
         settings,
-        [*memory.functions(), *runtime.functions(), *cases.functions(), decode_function(encoding_tree(), table)],
+        [*_runtime(), decode_function(encoding_tree(), table)],
         decoders,
         handlers,
         _functions(called),
         report,
     )
+
+
+def _runtime() -> Iterator[Function]:
+    for part in (memory, runtime, instruments, cases):
+        yield from part.functions()
 
 
 def _handler(body: Body, called: dict[str, Any]) -> Handler | str:

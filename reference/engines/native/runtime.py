@@ -30,6 +30,7 @@ def functions() -> Iterator[Function]:
     yield from _exits()
     yield _is_breakpoint()
     yield _decode_record()
+    yield _decode_in_place()
     yield _decode_stub()
     yield _page_end()
     yield _lookup()
@@ -109,6 +110,16 @@ def _decode_stub() -> Function:
         f.store("ptr", "@h_breakpoint", "%op")
         f.line(f"musttail call {HANDLER_CC} void @h_breakpoint({PARAMETERS})")
         f.ret()
+    f.call("void", "@decode_in_place", "ptr %s, ptr %op")
+    handler = f.load("ptr", "%op")
+    f.line(f"musttail call {HANDLER_CC} void {handler}({PARAMETERS})")
+    f.ret()
+    return f
+
+
+def _decode_in_place() -> Function:
+    """Decode a record of the table, and keep the word that it was decoded from."""
+    f = Function("decode_in_place", "void", "ptr %s, ptr %op")
     pages = f.field("ptr", "%s", CONTEXT["pages"])
     records = f.cast("ptrtoint", "ptr", f.field("ptr", pages, PAGES["records"]), "i64")
     distance = f.binary("sub", "i64", f.cast("ptrtoint", "ptr", "%op", "i64"), records)
@@ -119,8 +130,7 @@ def _decode_stub() -> Function:
     copies = f.offset(f.field("ptr", pages, PAGES["words"]), f.binary("mul", "i64", page, _PAGE))
     f.store("i32", f.load("i32", word), f.offset(copies, offset))
     f.call("void", "@decode_record", f"ptr %s, ptr %op, ptr {word}")
-    handler = f.load("ptr", "%op")
-    f.line(f"musttail call {HANDLER_CC} void {handler}({PARAMETERS})")
+    f.call("void", "@decoded_for_counting", "ptr %s, ptr %op")
     f.ret()
     return f
 
@@ -302,22 +312,23 @@ def _step() -> Function:
     source = f.call("ptr", "@lookup", f"ptr %s, i64 {pc}")
     scratch = f.offset("%s", CONTEXT["scratch"])
     stop = f.offset(scratch, RECORD_SIZE)
+    none = f.compare("eq", "i64", f.field("i64", "%s", CONTEXT["breakpoint_count"]), 0)
+    with f.when(f.binary("and", "i1", none, f.compare("eq", "ptr", f.load("ptr", source), "@h_decode"))):
+        f.call("void", "@decode_in_place", f"ptr %s, ptr {source}")
     size = f"ptr {scratch}, ptr {source}, i64 {RECORD_SIZE}, i1 false"
     f.intrinsic("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1", size)
     handler = f.load("ptr", scratch)
     fresh = f.binary(
         "or", "i1", f.compare("eq", "ptr", handler, "@h_decode"), f.compare("eq", "ptr", handler, "@h_breakpoint")
     )
-    with f.when(fresh):
-        region = f.call("ptr", "@find_region", f"ptr %s, i64 {f.field('i64', scratch, RECORD_PC)}")
+    with f.when(fresh):  # the table's record stays: it has to stop at a breakpoint
         at = f.field("i64", scratch, RECORD_PC)
+        region = f.call("ptr", "@find_region", f"ptr %s, i64 {at}")
         distance = f.binary("sub", "i64", at, f.field("i64", region, REGION["start"]))
         word = f.binary("add", "i64", f.field("i64", region, REGION["host"]), distance)
         f.call("void", "@decode_record", f"ptr %s, ptr {scratch}, ptr {f.cast('inttoptr', 'i64', word, 'ptr')}")
-        none = f.compare("eq", "i64", f.field("i64", "%s", CONTEXT["breakpoint_count"]), 0)
-        with f.when(none):
-            back = f"ptr {source}, ptr {scratch}, i64 {RECORD_SIZE}, i1 false"
-            f.intrinsic("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1", back)
+        f.call("void", "@count_decoded", f"ptr %s, i64 {at}")
+    f.call("void", "@count_from", f"ptr %s, ptr {source}, ptr {scratch}")
     f.store("ptr", "@h_stop", stop)
     f.set_field("i64", stop, RECORD_PC, f.binary("add", "i64", f.field("i64", scratch, RECORD_PC), 4))
     f.set_field("i32", "%s", CONTEXT["exit"], layout.EXIT_CONTINUE)

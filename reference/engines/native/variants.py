@@ -30,6 +30,15 @@ class Body:
             if side is not None:
                 yield from side.all_events()
 
+    def most_accesses(self) -> tuple[int, int]:
+        """Reads and writes on the way that makes most of them; those of the exclusive monitors are not counted, and an
+        atomic access is a write.
+        """
+        loads = [event for event in self.events if event.kind == "load" and not event.arguments[2].exclusive]
+        writes = [event for event in self.events if event.kind in ("store", "atomic", "compare_and_swap")]
+        sides = [side.most_accesses() for side in (self.then, self.otherwise) if side is not None] or [(0, 0)]
+        return len(loads) + max(reads for reads, _ in sides), len(writes) + max(writes for _, writes in sides)
+
 
 @dataclass(frozen=True)
 class Fork:
