@@ -75,7 +75,7 @@ class GoldenCounter:
 
     def __init__(self) -> None:
         self._instructions = Counter[str]()
-        self._accesses = [0, 0]
+        self._reads = self._writes = 0
         self._branches = 0
         self._next: int | None = None
 
@@ -86,7 +86,8 @@ class GoldenCounter:
         self._next = address + 4
 
     def access(self, address: int, size: int, write: bool) -> None:
-        self._accesses[write] += 1
+        self._reads += not write
+        self._writes += write
 
     def begin(self, pc: int) -> None:
         self._next = pc
@@ -96,4 +97,4 @@ class GoldenCounter:
         self._next = pc
 
     def tally(self) -> Tally:
-        return Tally(dict(self._instructions), *self._accesses, self._branches)
+        return Tally(dict(self._instructions), self._reads, self._writes, self._branches)

@@ -407,9 +407,7 @@ class NativePE:
         self._set("executed", self.golden.executed)
 
     def _lend_monitor(self) -> None:
-        size = self._get("monitor_size")
-        held = MonitoredAccess(self._get("monitor_address"), size) if size else None
-        self.golden.set_monitor(held)
+        self.golden.set_monitor(self.monitor())
 
     def _take_monitor(self) -> None:
         held = self.golden.monitor()
@@ -424,6 +422,16 @@ class NativePE:
         self._set("monitor_page", host)
         self._set("monitor_first", offset // granule)
         self._set("monitor_last", (offset + held.size - 1) // granule)
+
+    def monitor(self) -> MonitoredAccess | None:
+        """What the monitors hold for this element."""
+        size = self._get("monitor_size")
+        return MonitoredAccess(self._get("monitor_address"), size) if size else None
+
+    def set_monitor(self, held: MonitoredAccess | None) -> None:
+        """Mark an access in the monitors, or clear them."""
+        self.golden.set_monitor(held)
+        self._take_monitor()
 
     def clear_exclusive(self) -> None:
         self._set("monitor_size", 0)
