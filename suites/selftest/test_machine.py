@@ -10,6 +10,7 @@ import time
 import pytest
 
 from assay64.reference import Machine
+from assay64.reference.pseudocode.exceptions import Watchpoint
 from assay64.suites.selftest._lockstep import CPU, MachineLane
 from assay64.suites.selftest._random_programs import random_program
 
@@ -167,7 +168,9 @@ def test_a_watchpoint_stops_before_the_instruction_that_meets_it(engine, word, o
         assert stop.reason == "exception"
         assert made.get("PC") == CODE + 16
         return
-    assert (stop.reason, int(stop.exception.address), stop.exception.write) == ("watchpoint", DATA + place + hit, write)
+    assert stop.reason == "watchpoint"
+    assert isinstance(stop.exception, Watchpoint)
+    assert (int(stop.exception.address), stop.exception.write) == (DATA + place + hit, write)
     assert made.get("PC") == CODE + 4
     after = made.snapshot()
     registers = before.elements[0].registers, after.elements[0].registers

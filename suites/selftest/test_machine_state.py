@@ -225,13 +225,19 @@ def test_counters_of_accesses_and_hit_rates():
     assert counts.groups["loads_and_stores"] == 0x800
 
 
+def name_of(word: int) -> str:
+    decoded = decode(word)
+    assert decoded is not None
+    return decoded.definition.name
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_hooks_are_told_and_change_nothing(engine):
     start = random_program(5, synchronised=False)
     plain, hooked = MachineLane(engine, start).machine, MachineLane(engine, start).machine
     seen, accesses, exceptions = Counter(), [], []
     hooked.hook(
-        instruction=lambda element, address, word: seen.update([decode(word).definition.name]),
+        instruction=lambda element, address, word: seen.update([name_of(word)]),
         access=lambda element, address, size, write: accesses.append((address, size, write)),
         exception=lambda element, exception: exceptions.append(type(exception).__name__),
     )

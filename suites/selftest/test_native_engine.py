@@ -8,6 +8,7 @@ import pytest
 
 from assay64.reference import definitions
 from assay64.reference.encoding import Definition
+from assay64.reference.engines.accesses import MonitoredAccess
 from assay64.suites.selftest import _differential as differential
 from assay64.suites.selftest._differential import DATA, differences
 
@@ -66,7 +67,7 @@ def _spoil(engine, part, ended):
             page = engine.golden.space.page(DATA)
             page.buffer[page.offset] ^= 1
         case "monitor":
-            engine.set_monitor(None if engine.monitor() else differential.MonitoredAccess(DATA, 4))
+            engine.set_monitor(None if engine.monitor() else MonitoredAccess(DATA, 4))
         case "exception":
             return "Undefined", ""
         case _:
