@@ -38,6 +38,7 @@ public:
 
     // Append the changes of case `index`; false, and none of them, when they do not fit.
     bool Collect(std::uint64_t index) {
+        if (!dirty_.any) return true;
         std::uint64_t row = batch_.n_changes;
         bool fits = true;
         EachDirtyPage([&](std::uint64_t begin, std::uint64_t end) {
@@ -55,6 +56,8 @@ public:
     }
 
     void Restore() {
+        if (!dirty_.any) return;
+        dirty_.any = false;
         EachDirtyPage([&](std::uint64_t begin, std::uint64_t end) {
             std::memcpy(batch_.data_memory + begin, batch_.data_pristine + begin, end - begin);
             dirty_.pages[begin >> kPageBits] = 0;

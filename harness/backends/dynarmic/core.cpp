@@ -77,10 +77,8 @@ void Core::SetState(const assay64_state& state) {
 }
 
 void Core::GetState(assay64_state& state) const {
-    const std::uint32_t size = state.size, version = state.version;
-    std::memset(&state, 0, sizeof state);
-    state.size = size;
-    state.version = version;
+    std::memset(state.keys, 0, sizeof state.keys);
+    std::memset(state.reserved, 0, sizeof state.reserved);
     const auto general = jit_->GetRegisters();
     std::memcpy(state.x, general.data(), sizeof state.x);
     const auto vectors = jit_->GetVectors();
@@ -321,6 +319,7 @@ std::uint8_t* Core::Access(std::uint64_t address, std::uint32_t access) {
 void Core::MarkDirty(const std::uint8_t* host, std::size_t size) {
     const std::uint64_t offset = static_cast<std::uint64_t>(host - dirty.base);
     if (offset >= dirty.size) return;
+    dirty.any = true;
     dirty.pages[offset >> kPageBits] = 1;
     dirty.pages[std::min(offset + size - 1, dirty.size - 1) >> kPageBits] = 1;
 }

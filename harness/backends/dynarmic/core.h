@@ -41,6 +41,7 @@ struct DirtyPages {
     const std::uint8_t* base = nullptr;
     std::uint64_t size = 0;
     std::vector<std::uint8_t> pages;
+    bool any = false;  // one of them
 };
 
 class Core final : public Dynarmic::A64::UserCallbacks {
