@@ -68,9 +68,9 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``environment`` restricts the entry to cases whose environment has these values; ``fpcr`` to those that begin with
     an FPCR f such that ``f & mask == value`` for one of several.
 
-    ``reason`` says what the backend does and why; ``evidence`` is a replay token that shows it; ``link`` leads to the
-    backend's own report. ``versions`` limits it to versions of the backend (``>=6.4,<6.8``); after ``expires`` it
-    explains nothing.
+    ``reason`` says what the backend does and why; ``evidence`` is a replay token that shows it; ``rule`` names the
+    section of the Arm ARM (DDI 0487) that the backend does not keep, and ``link`` leads to its developers' own report.
+    ``versions`` limits the entry to versions of the backend (``>=6.4,<6.8``); after ``expires`` it explains nothing.
     """
 
     id: str
@@ -85,6 +85,7 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fields: tuple[str, ...] = ()
     expected_exit: str | tuple[str, ...] = ()
     got_exit: str | tuple[str, ...] = ()
+    rule: str = ""
     link: str = ""
     versions: str = ""
     environment: dict[str, int | bool | str] = {}
