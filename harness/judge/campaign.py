@@ -5,10 +5,13 @@ It gives data; what it looks like on a terminal is report/campaign.py's affair.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import queue
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from types import FrameType
 
 import msgspec
 
@@ -61,35 +64,50 @@ def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
     for process in processes:
         process.start()
     left, error = settings.jobs, ""
-    try:
-        while left:
-            try:
-                report = reports.get(timeout=POLL_S)
-                _take(report, totals, triage)
-                left -= report.finished
-                error = error or report.error
-                if report.error:
-                    stop.set()
-            except queue.Empty:
+    with _interrupts(stop.set) as interrupted:
+        try:
+            while left:
+                with contextlib.suppress(queue.Empty):
+                    report = reports.get(timeout=POLL_S)
+                    _take(report, totals, triage)
+                    left -= report.finished
+                    error = error or report.error
+                    if report.error:
+                        stop.set()
                 dead = [process for process in processes if process.exitcode not in (None, 0)]
                 if dead:
-                    raise CampaignError(f"{dead[0].name} died with exit code {dead[0].exitcode}") from None
-            except KeyboardInterrupt:
-                if stop.is_set():
-                    raise
-                totals.interrupted = True
-                stop.set()
-            totals.seconds, totals.kinds = time.monotonic() - began, len(triage)
-            show(totals, "stopping" if stop.is_set() else "judging")
-    finally:
-        stop.set()
-        for process in processes:
-            process.join(timeout=10)
-            if process.is_alive():
-                process.terminate()
+                    raise CampaignError(f"{dead[0].name} died with exit code {dead[0].exitcode}")
+                totals.interrupted = interrupted()
+                totals.seconds, totals.kinds = time.monotonic() - began, len(triage)
+                show(totals, "stopping" if stop.is_set() else "judging")
+        finally:
+            stop.set()
+            for process in processes:
+                process.join(timeout=10)
+                if process.is_alive():
+                    process.terminate()
     if error:
         raise CampaignError(f"a process of the campaign failed: {error}")
     return totals, _findings(triage, settings, lambda what: show(totals, what))
+
+
+@contextlib.contextmanager
+def _interrupts(stop: Callable[[], None]) -> Generator[Callable[[], bool]]:
+    """Ctrl-C calls ``stop``, and only a second one raises KeyboardInterrupt. Gives whether there was one."""
+    times = 0
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal times
+        times += 1
+        stop()
+        if times > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield lambda: times > 0
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _prepare(settings: Settings) -> None:
