@@ -22,15 +22,17 @@ from assay64.harness.bench.bare import Bare
 from assay64.harness.bench.ratios import alternate, ratio, repetitions, timed
 from assay64.harness.bench.result import Benchmark, Row
 from assay64.harness.cases.batches import Key, batch_key, batch_of
+from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import CODE_ADDRESS, Case, Environment, Run
 from assay64.harness.cases.layout import Batch
 from assay64.harness.cases.outcome import ExitKind
 from assay64.harness.cases.random_cases import Generator
 from assay64.harness.cases.state import State
 from assay64.harness.errors import BackendUnavailable
-from assay64.harness.judge.batch import Expected, empty_like, expected_of, matching
+from assay64.harness.judge.batch import BatchReference, Expected, empty_like, expected_of, matching
 from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.instructions import NOP
+from assay64.harness.judge.native_reference import NativeReference
 from assay64.harness.judge.pool import Worker
 from assay64.reference import decode
 
@@ -41,7 +43,8 @@ SIZE = 1024
 SECONDS, ROUNDS = {False: 1.0, True: 0.25}, {False: 15, True: 5}
 GROUPS = ("data_processing_immediate", "data_processing_register", "simd_and_fp")
 KEY: Key = (CODE_ADDRESS, Run().budget, None, Environment())
-TARGETS = {"one piece of code x 64 states": 0.90, "distinct instructions": 0.60}
+SHARED, DISTINCT = "one piece of code x 64 states", "distinct instructions"
+TARGETS = {SHARED: 0.90, DISTINCT: 0.60}
 CHECKS_PER_CORE = 250_000
 # A worker is replaced within 200 ms and 50 ms.
 RESTARTS = {"dynarmic": 5.0, "unicorn": 20.0}
@@ -72,6 +75,9 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
     begin = time.perf_counter()
     works = {name: _work(cases) for name, cases in _cases(seed).items()}
     reference_s = (time.perf_counter() - begin) / sum(len(work.batch) for work in works.values())
+    reference = NativeReference()
+    for work in works.values():
+        _check(reference, work)
     rows = list[Row]()
     versions: dict[str, str] = {}
     for backend in available:
@@ -82,7 +88,8 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
                 for name, work in works.items():
                     progress(f"{backend}: {name}")
                     again = repetitions(timed(partial(bare.run, work.batch)), SECONDS[quick])
-                    rows += _measured(backend, name, replace(work, repeat=again), worker, bare, ROUNDS[quick], seed)
+                    timing = replace(work, repeat=again)
+                    rows += _measured(backend, name, timing, worker, bare, reference, ROUNDS[quick], seed)
             finally:
                 bare.close()
             progress(f"{backend}: crashes")
@@ -99,7 +106,7 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
             "judged: a worker executes, this process compares; the reference's answers are there beforehand. "
             "against: the smallest loop over the backend's own interface that loads and reads every register.",
             "comparing: by this process's processor time: batches handed over, answers compared.",
-            "per core: by the processor time of both processes together, without the reference's.",
+            "per core: by the processor time of both processes together; with the reference: its native engine's, too.",
         ),
     )
 
@@ -144,8 +151,18 @@ def _work(cases: Sequence[Case], repeat: int = 1) -> Work:
     return Work(batch, expected_of(batch, cases, permitted), repeat)
 
 
-def _measured(backend: str, name: str, work: Work, worker: Worker, bare: Bare, rounds: int, seed: int) -> Iterator[Row]:
-    used: dict[str, list[float]] = {"judged": [], "alone": [], "comparing": []}
+def _check(reference: BatchReference, work: Work) -> None:
+    """The engine that is timed answers as golden does. RuntimeError when it does not."""
+    found = reference(work.batch)
+    same = matching(found.answers, work.expected, Capabilities(name="native", version="", reports_fault_kind=True))
+    if not same[found.decided].all():
+        raise RuntimeError(f"the native engine and golden differ in {int((~same[found.decided]).sum())} cases")
+
+
+def _measured(
+    backend: str, name: str, work: Work, worker: Worker, bare: Bare, reference: BatchReference, rounds: int, seed: int
+) -> Iterator[Row]:
+    used: dict[str, list[float]] = {"judged": [], "alone": [], "comparing": [], "whole": []}
     wrong = list[int]()
 
     def judged() -> float:
@@ -159,6 +176,14 @@ def _measured(backend: str, name: str, work: Work, worker: Worker, bare: Bare, r
         used["comparing"].append(time.process_time() - own)
         return seconds
 
+    def whole() -> float:
+        before, begin = _processor_s(worker.process_id), time.perf_counter()
+        for result in worker.run_batches(work.batches()):
+            matching(result.batch, reference(result.batch), worker.capabilities)
+        seconds = time.perf_counter() - begin
+        used["whole"].append(_processor_s(worker.process_id) - before)
+        return seconds
+
     def alone() -> float:
         before, begin = time.process_time(), time.perf_counter()
         for _ in range(work.repeat):
@@ -168,7 +193,7 @@ def _measured(backend: str, name: str, work: Work, worker: Worker, bare: Bare, r
         return seconds
 
     assert batch_key(Case(code=(0,)), worker.capabilities) is not None
-    seconds = alternate({"judged": judged, "alone": alone}, rounds, seed=seed)
+    seconds = alternate({"judged": judged, "alone": alone, "whole": whole}, rounds, seed=seed)
     yield Row(
         name=f"{backend}, {name}",
         rate=work.cases / float(np.median(seconds["judged"])),
@@ -189,8 +214,8 @@ def _measured(backend: str, name: str, work: Work, worker: Worker, bare: Bare, r
         unit="cases",
     )
     # Without the round that only warms up. Processor time is counted in ticks, so a round has to be long enough.
-    judged_s, alone_s = (
-        [max(one, 1 / os.sysconf("SC_CLK_TCK")) for one in used[key][1:]] for key in ("judged", "alone")
+    judged_s, alone_s, whole_s = (
+        [max(one, 1 / os.sysconf("SC_CLK_TCK")) for one in used[key][1:]] for key in ("judged", "alone", "whole")
     )
     yield Row(
         name=f"{backend}, {name}, per core",
@@ -198,7 +223,12 @@ def _measured(backend: str, name: str, work: Work, worker: Worker, bare: Bare, r
         unit="cases",
         ratio=ratio(alone_s, judged_s, seed=seed),
         baseline=f"{backend} alone",
-        target_rate=CHECKS_PER_CORE if backend == "dynarmic" else None,
+    )
+    yield Row(
+        name=f"{backend}, {name}, with the reference, per core",
+        rate=work.cases / float(np.median(whole_s)),
+        unit="cases",
+        target_rate=CHECKS_PER_CORE if backend == "dynarmic" and name == SHARED else None,
     )
 
 
