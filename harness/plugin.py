@@ -21,8 +21,23 @@ if TYPE_CHECKING:
     from assay64.harness.under_test import BackendUnderTest
 
 DEFAULT_SEED = 1
-DEFAULT_CASES = 100
-DEFAULT_ROW_CASES = 2
+# How much is drawn at random: cases of each random test, states of each row of the specification.
+PROFILES = {"quick": (10, 1), "default": (100, 2), "thorough": (1000, 20)}
+MARKERS = {
+    "atomics": "atomic memory operations and compare-and-swap",
+    "crypto": "AES, SHA, SM3 and SM4",
+    "exclusives": "load-exclusive, store-exclusive and their monitor",
+    "faults": "aborts, alignment, page crossings and instruction fetch",
+    "fp": "floating point, scalar and vector",
+    "ordering": "load-acquire, store-release and the RCpc instructions",
+    "pac": "pointer authentication",
+    "random": "drawn at random; how much is drawn says --assay-profile",
+    "simd": "Advanced SIMD",
+    "system": "system registers and instructions, barriers, hints, exception generation",
+    "undefined": "words that are UNDEFINED",
+    "nightly": "takes minutes; left out unless it is selected with -m nightly",
+    "shared": "compares with external data that the environment names",
+}
 FAILED_CHECK = "assay64.failed_check"
 REPLAY = "replay"
 
@@ -52,25 +67,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"seed of everything that is drawn at random (default: {DEFAULT_SEED})",
     )
     group.addoption(
+        "--assay-profile",
+        choices=tuple(PROFILES),
+        default="default",
+        help="how much is drawn at random: "
+        + ", ".join(f"{name} {cases} cases and {rows} for each row" for name, (cases, rows) in PROFILES.items()),
+    )
+    group.addoption(
         "--assay-cases",
         type=int,
-        default=DEFAULT_CASES,
         metavar="N",
-        help=f"how many random cases each random test draws (default: {DEFAULT_CASES})",
+        help="how many random cases each random test draws (default: what the profile says)",
     )
     group.addoption(
         "--assay-row-cases",
         type=int,
-        default=DEFAULT_ROW_CASES,
         metavar="N",
-        help=f"how many random states each row of the specification gets (default: {DEFAULT_ROW_CASES})",
+        help="how many random states each row of the specification gets (default: what the profile says)",
     )
     group.addoption("--assay-records", metavar="DIR", help="directory for the records of every check")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "nightly: takes minutes; left out unless it is selected with -m nightly")
-    config.addinivalue_line("markers", "shared: compares with external data that the environment names")
+    for name, text in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
     config.stash[_context] = Context()
     config.stash[_records] = None
     directory = config.getoption("assay_records")
@@ -99,19 +119,25 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let Hypothesis draw for tests of a backend as the options say; no other test is touched."""
+    """Let Hypothesis draw for tests of a backend as the options say; no other test is touched.
+
+    Where no configuration of the project is read, nightly tests are left out here.
+    """
+    if not config.getoption("markexpr"):
+        left_out = [item for item in items if _is_ours(item) and item.get_closest_marker("nightly")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
     functions: dict[int, Callable[..., object]] = {}
     for item in items:
-        if not isinstance(item, pytest.Function) or "assay64_backend" not in item.fixturenames:
-            continue
-        if getattr(item.obj, "is_hypothesis_test", False):
+        if isinstance(item, pytest.Function) and _is_ours(item) and getattr(item.obj, "is_hypothesis_test", False):
             functions[id(item.obj)] = item.obj
     if not functions:
         return
     from hypothesis import HealthCheck, Phase, seed, settings
 
     drawn = settings(
-        max_examples=cast(int, config.getoption("assay_cases")),
+        max_examples=_amount(config, "assay_cases"),
         # No shrinking and no database: the judge shrinks, and a run depends on its seed alone.
         phases=(Phase.explicit, Phase.generate),
         database=None,
@@ -124,6 +150,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # A test that has settings of its own keeps them.
         if not getattr(test, "_hypothesis_internal_settings_applied", False):
             drawn(test)
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return "assay64_backend" in getattr(item, "fixturenames", ())
+
+
+def _amount(config: pytest.Config, option: str) -> int:
+    """What --assay-cases or --assay-row-cases says, or else the profile."""
+    given = config.getoption(option)
+    cases, row_cases = PROFILES[cast(str, config.getoption("assay_profile"))]
+    return cast(int, given) if given is not None else cases if option == "assay_cases" else row_cases
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -191,13 +228,13 @@ def assay_seed(pytestconfig: pytest.Config) -> int:
 @pytest.fixture(scope="session")
 def assay_cases(pytestconfig: pytest.Config) -> int:
     """How many random cases a test should draw."""
-    return cast(int, pytestconfig.getoption("assay_cases"))
+    return _amount(pytestconfig, "assay_cases")
 
 
 @pytest.fixture(scope="session")
 def assay_row_cases(pytestconfig: pytest.Config) -> int:
     """How many random states a test should give each row of the specification."""
-    return cast(int, pytestconfig.getoption("assay_row_cases"))
+    return _amount(pytestconfig, "assay_row_cases")
 
 
 def group_title(item: pytest.Item) -> str:
@@ -228,7 +265,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if call.when == "call":
-        report.user_properties += [(REPLAY, token) for token in item.config.stash[_context].tokens]
+        tokens = [(REPLAY, token) for token in item.config.stash[_context].tokens]
+        report.user_properties += tokens
+        # JUnit takes a test's properties from the report of its teardown, which is made of these.
+        item.user_properties += tokens
         failures = _failed_checks(call.excinfo.value) if call.excinfo is not None else []
         if failures:
             report.longrepr = "\n\n".join(map(str, failures))

@@ -4,6 +4,8 @@ import pytest
 
 from assay64.harness.cases.authoring import DATA, case, expect, given, permit, undefined
 
+pytestmark = pytest.mark.system
+
 FULL = given(x0=1, x30=7, nzcv=0b0101, v31=-1)
 
 

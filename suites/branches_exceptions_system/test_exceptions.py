@@ -4,6 +4,8 @@ import pytest
 
 from assay64.harness.cases.authoring import CODE, brk, case, expect, given, svc, undefined
 
+pytestmark = pytest.mark.system
+
 FULL = given(x0=1, x1=-1, x30=7, nzcv=0b1010, v0=-1, v31=5)
 
 

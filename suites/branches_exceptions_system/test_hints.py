@@ -4,6 +4,8 @@ import pytest
 
 from assay64.harness.cases.authoring import CODE, case, expect, given, instruction_abort, permit, undefined, wait
 
+pytestmark = pytest.mark.system
+
 FULL = given(x0=1, x16=CODE, x17=CODE, x30=CODE, nzcv=0b1010, v0=-1)
 WAITS_OR_NOT = permit(expect(exit=wait()), expect())
 

@@ -6,6 +6,8 @@ from assay64.harness.cases.authoring import CODE, SP, case, expect, given, instr
 from assay64.harness.cases.case import Environment
 from assay64.suites.pointers import DISABLED, ENABLED, IGNORE_TAGS, KEY, PAUTH, signed
 
+pytestmark = pytest.mark.pac
+
 NOP, MOV_X9_1 = 0xD503_201F, 0xD280_0029
 TARGET = CODE + 8
 WITHOUT = Environment()

@@ -19,6 +19,8 @@ from assay64.harness.cases.authoring import (
 from assay64.harness.cases.case import SCTLR_EL1, Environment, MemoryType, Region
 from assay64.harness.cases.outcome import Exit, ExitKind
 
+pytestmark = pytest.mark.system
+
 TRAPPED = ExpectedExit(Exit(kind=ExitKind.TRAP))
 UNMAPPED = 0x3000_0000
 DZE, UCI, ENRCTX = 1 << 14, 1 << 26, 1 << 10

@@ -8,6 +8,8 @@ from assay64.harness.cases.authoring import MAX64, ExpectedExit, case, expect, g
 from assay64.harness.cases.case import SCTLR_EL1, Environment
 from assay64.harness.cases.outcome import Exit, ExitKind
 
+pytestmark = pytest.mark.system
+
 TRAPPED = ExpectedExit(Exit(kind=ExitKind.TRAP))
 FULL = 0x1234_5678_9ABC_DEF0
 UMA, UCT, DZE = 1 << 9, 1 << 15, 1 << 14

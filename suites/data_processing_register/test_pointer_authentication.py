@@ -20,6 +20,8 @@ from assay64.suites.pointers import (
     signed,
 )
 
+pytestmark = pytest.mark.pac
+
 LOW, HIGH, TWEAK = 0x0000_1234_5678_9ABC, 0xFFFF_8765_4321_0FED, 0x477D_469D_EC0B_8762
 KEYS = ("apia", "apib", "apda", "apdb")
 FIELD = 0xFF7F_0000_0000_0000  # of a code, with addresses of 48 bits

@@ -11,6 +11,8 @@ from assay64.harness.cases.authoring import DATA, case, data_abort, expect, give
 from assay64.harness.cases.case import SCTLR_EL1, Environment, MemoryType, Region
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
+pytestmark = pytest.mark.faults
+
 STRICT = Environment(sctlr_el1=SCTLR_EL1 | 1 << 1)
 DEVICE = Region(address=UNMAPPED, size=0x1_0000, memory_type=MemoryType.DEVICE)
 READ_ONLY_DEVICE = Region(address=UNMAPPED, size=0x1_0000, permissions="r", memory_type=MemoryType.DEVICE)

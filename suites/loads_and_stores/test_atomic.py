@@ -11,6 +11,8 @@ from assay64.harness.cases.authoring import DATA, MAX64, case, data_abort, expec
 from assay64.harness.cases.case import Environment, Region
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
+pytestmark = pytest.mark.atomics
+
 LSE = {"environment": Environment(model="cortex-a57+FEAT_LSE"), "requires": ["FEAT_LSE"]}
 LSE2 = {
     "environment": Environment(model="cortex-a57+FEAT_LSE+FEAT_LSE2"),

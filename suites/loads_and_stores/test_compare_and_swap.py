@@ -8,6 +8,8 @@ from assay64.harness.cases.authoring import DATA, case, data_abort, expect, give
 from assay64.harness.cases.case import Environment, Region
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
+pytestmark = pytest.mark.atomics
+
 LSE = {"environment": Environment(model="cortex-a57+FEAT_LSE"), "requires": ["FEAT_LSE"]}
 READ_ONLY = Region(address=UNMAPPED, size=0x1_0000, permissions="r")
 OTHER = 0x0102_0304_0506_0708

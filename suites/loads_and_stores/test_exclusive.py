@@ -29,6 +29,8 @@ from assay64.harness.cases.case import Protect, Region, Run
 from assay64.harness.cases.outcome import Access, Exit, ExitKind
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
+pytestmark = pytest.mark.exclusives
+
 # No exclusives reservation granule is larger than 2048 bytes.
 BASE, ELSEWHERE = DATA + 0x1000, DATA + 0x2000
 OLD, NEW = 0x8877_6655_C4B3_A291, 0x0102_0304_0506_0708

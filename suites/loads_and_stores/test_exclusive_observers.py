@@ -24,6 +24,8 @@ from assay64.harness.cases.authoring import (
 from assay64.harness.cases.case import Region, Schedule
 from assay64.suites.loads_and_stores.transfers import UNMAPPED
 
+pytestmark = pytest.mark.exclusives
+
 BASE, ELSEWHERE = DATA + 0x1000, DATA + 0x2000
 OLD, NEW, OTHER = 0x8877_6655_C4B3_A291, 0x0102_0304_0506_0708, 0x1112_1314_1516_1718
 BOTH_END = [reached_end(), reached_end()]

@@ -8,6 +8,8 @@ from assay64.harness.cases.authoring import CODE, DATA, DATA_END, MAX64, case, d
 from assay64.harness.cases.case import Environment, Region
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
+pytestmark = pytest.mark.faults
+
 READ_ONLY = Region(address=UNMAPPED, size=0x1_0000, permissions="r")
 NO_ACCESS = Region(address=UNMAPPED, size=0x1_0000, permissions="")
 

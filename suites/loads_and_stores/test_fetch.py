@@ -18,6 +18,8 @@ from assay64.harness.cases.authoring import (
 from assay64.harness.cases.case import CODE_REGION, Region
 from assay64.suites.loads_and_stores.transfers import UNMAPPED
 
+pytestmark = pytest.mark.faults
+
 CODE_END = CODE_REGION[0] + CODE_REGION[1]
 
 

@@ -7,6 +7,8 @@ import pytest
 from assay64.harness.cases.authoring import DATA, MAX64, case, expect, given
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE
 
+pytestmark = pytest.mark.ordering
+
 
 @pytest.mark.parametrize(
     ("code", "result"),

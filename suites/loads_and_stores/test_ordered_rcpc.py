@@ -8,6 +8,8 @@ from assay64.harness.cases.authoring import DATA, case, data_abort, expect, give
 from assay64.harness.cases.case import SCTLR_EL1, Environment
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
+pytestmark = pytest.mark.ordering
+
 NAA = SCTLR_EL1 | 1 << 6
 
 

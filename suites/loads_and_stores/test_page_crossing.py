@@ -26,6 +26,8 @@ from assay64.harness.cases.authoring import (
 from assay64.harness.cases.case import Region
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE
 
+pytestmark = pytest.mark.faults
+
 SECOND = 0x99AA_BBCC_D5E6_F7A8
 NEXT = Region(address=DATA_END, size=0x1_0000)
 NEXT_READ_ONLY = Region(address=DATA_END, size=0x1_0000, permissions="r")

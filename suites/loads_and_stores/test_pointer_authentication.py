@@ -16,6 +16,8 @@ from assay64.harness.cases.authoring import (
 )
 from assay64.suites.pointers import DISABLED, ENABLED, IGNORE_TAGS, KEY, PAUTH, signed
 
+pytestmark = pytest.mark.pac
+
 VALUE = 0x0123_4567_89AB_CDEF
 AT = DATA + 0x2000
 

@@ -23,6 +23,8 @@ from assay64.harness.cases.case import SCTLR_EL1, Environment, Region
 from assay64.harness.cases.outcome import Exit, ExitKind
 from assay64.suites.loads_and_stores.transfers import UNMAPPED
 
+pytestmark = pytest.mark.simd
+
 STRICT = Environment(sctlr_el1=SCTLR_EL1 | 1 << 1)
 BASE = DATA + 0x4000
 FULL = (1 << 128) - 1

@@ -22,6 +22,8 @@ from assay64.harness.cases.authoring import (
 from assay64.harness.cases.case import SCTLR_EL1, Environment
 from assay64.suites.loads_and_stores.transfers import UNMAPPED
 
+pytestmark = pytest.mark.simd
+
 STRICT = Environment(sctlr_el1=SCTLR_EL1 | 1 << 1)
 BASE = DATA + 0x4000
 FULL = (1 << 128) - 1

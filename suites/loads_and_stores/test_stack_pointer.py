@@ -11,6 +11,8 @@ from assay64.harness.cases.authoring import CODE, SP, case, expect, given, sp_al
 from assay64.harness.cases.case import SCTLR_EL1, Environment
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
+pytestmark = pytest.mark.faults
+
 SA0 = 1 << 4
 ACCESSES = (
     "ldr x0, [sp]",

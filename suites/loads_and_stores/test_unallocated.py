@@ -7,6 +7,8 @@ import pytest
 from assay64.harness.cases.authoring import DATA, case, expect, given, permit, undefined, unknown
 from assay64.suites.loads_and_stores.transfers import NEGATIVE
 
+pytestmark = pytest.mark.undefined
+
 
 @pytest.mark.parametrize(
     "word",

@@ -3,9 +3,12 @@
 Hypothesis draws encodings field by field, and states register by register.
 """
 
+import pytest
 from hypothesis import given
 
 from assay64.harness.cases.strategies import cases
+
+pytestmark = pytest.mark.random
 
 
 @given(case=cases(max_instructions=1))

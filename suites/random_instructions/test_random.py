@@ -9,6 +9,8 @@ import pytest
 from assay64.harness.cases.random_cases import Generator
 from assay64.reference import definitions
 
+pytestmark = pytest.mark.random
+
 
 @pytest.mark.parametrize("definition", [definition.name for definition in definitions()])
 def test_single_instructions(backend, definition, assay_seed, assay_cases):

@@ -11,6 +11,8 @@ from assay64.harness.cases.rows import rows_of
 from assay64.harness.row_campaign import check_rows
 from assay64.reference import definitions
 
+pytestmark = pytest.mark.random
+
 
 @pytest.mark.parametrize("definition", definitions(), ids=lambda definition: definition.name)
 def test_rows(backend, definition, assay64_judge, assay_seed, assay_row_cases):

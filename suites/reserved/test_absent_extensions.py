@@ -6,6 +6,8 @@ from assay64.harness.cases.authoring import CODE, case, expect, given, undefined
 from assay64.harness.cases.case import Environment
 from assay64.reference import model
 
+pytestmark = pytest.mark.undefined
+
 FULL = given(x0=CODE, x1=0x81, x2=5, x16=CODE, x30=CODE, nzcv=0b1011)
 
 

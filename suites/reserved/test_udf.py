@@ -4,6 +4,8 @@ import pytest
 
 from assay64.harness.cases.authoring import CODE, case, expect, given, undefined
 
+pytestmark = pytest.mark.undefined
+
 FULL = given(x0=1, x30=7, nzcv=0b1111, v0=-1)
 
 

@@ -1,16 +1,20 @@
 """The pytest plug-in: what plain pytest shows of checks, and that it leaves other projects' tests alone."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+import assay64.suites
 from assay64.harness.cases.authoring import case, expect, given
 from assay64.harness.cases.outcome import Difference, Verdict, VerdictKind
 from assay64.harness.cases.tokens import from_token, to_token
 from assay64.harness.check_context import CheckFailed, Context
+from assay64.harness.plugin import MARKERS
 from assay64.harness.under_test import BackendUnderTest
 
 FAKES = Path(__file__).with_name("fakes.py")
@@ -216,3 +220,91 @@ def test_many_cases_are_all_judged_before_the_test_fails():
     with pytest.raises(CheckFailed, match="2 of 4 cases failed on b"):
         backend.check_many([plain, ADDS.case, ADDS.case, plain])
     assert len(sink) == 7
+
+
+def junit(path):
+    """The test cases in a JUnit file of our own making."""
+    return ElementTree.parse(path).findall(".//testcase")  # noqa: S314
+
+
+@pytest.fixture
+def installed_suites(tmp_path):
+    """Run the installed suites from a folder that has nothing to do with them; exit code and output."""
+
+    def run(package, *arguments):
+        command = [sys.executable, "-m", "pytest", "--pyargs", package, "-q", "--color=no", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_the_suites_run_installed_from_any_folder_in_parallel_with_markers_and_names(installed_suites, tmp_path):
+    code, out = installed_suites(
+        "assay64.suites.loads_and_stores",
+        *("--backend", "reference", "--backend", "unicorn", "-n", "4", "-m", "exclusives and not random"),
+        *("-k", "load_exclusive or pair", "--junitxml", "out.xml", "--strict-markers"),
+    )
+    assert code == 0, out
+    tests = junit(tmp_path / "out.xml")
+    assert len(tests) > 20
+    assert {test.get("name", "").partition("[")[2].split("-")[0].rstrip("]") for test in tests} == {
+        "reference",
+        "unicorn",
+    }
+    assert all("test_exclusive" in test.get("classname", "") for test in tests)
+
+
+def test_the_installed_suites_hold_no_selftest(installed_suites):
+    code, out = installed_suites("assay64.suites", "--backend", "reference", "--collect-only", "-m", "atomics")
+    assert code == 0, out
+    assert "selftest" not in out
+    assert "test_atomic" in out
+
+
+def test_every_marker_is_used_and_every_mark_is_registered():
+    folder = Path(assay64.suites.__file__ or "").parent
+    sources = [path.read_text("utf-8") for path in folder.rglob("test_*.py") if "selftest" not in path.parts]
+    used = {name for source in sources for name in re.findall(r"pytest\.mark\.(\w+)", source)}
+    assert used - {"parametrize", "skipif"} <= set(MARKERS)
+    assert set(MARKERS) - {"nightly", "shared"} <= used
+
+
+def test_nightly_tests_of_backends_are_left_out_unless_they_are_selected(plain_pytest):
+    source = (
+        "import pytest\n@pytest.mark.nightly\ndef test_long(backend): pass\n"
+        "def test_short(backend): pass\n@pytest.mark.nightly\ndef test_of_others(): pass\n"
+    )
+    assert "2 passed, 1 deselected" in plain_pytest(source, "--backend", "reference")[1]
+    assert "2 passed, 1 deselected" in plain_pytest(source, "--backend", "reference", "-m", "nightly")[1]
+
+
+def test_failures_have_their_replay_tokens_in_junit_and_run_again_with_lf(plain_pytest, tmp_path):
+    source = IMPORTS + (
+        "def test_wrong(backend):\n    case('adds x0, x1, x2', given(x1=1)).check(backend)\n\n"
+        "def test_right(backend):\n    case('nop', expect()).check(backend)\n"
+    )
+    more = ("--backend", f"{FAKES}:WRONG_CARRY", "--junitxml", str(tmp_path / "out.xml"), "-p", "cacheprovider")
+    code, _ = plain_pytest(source, *more)
+    assert code == 1
+    tests = {test.get("name", "").split("[")[0]: test for test in junit(tmp_path / "out.xml")}
+    (token,) = [one.get("value", "") for one in tests["test_wrong"].iter("property") if one.get("name") == "replay"]
+    assert from_token(token).code == (0xAB020020,)
+    assert not list(tests["test_right"].iter("property"))
+    code, out = plain_pytest(source, *more, "--lf")
+    assert code == 1
+    assert "1 failed" in out
+    assert "test_right" not in out
+
+
+@pytest.mark.parametrize(("options", "drawn"), [((), 100), (("--assay-profile", "quick"), 10)])
+def test_a_profile_says_how_much_is_drawn(plain_pytest, options, drawn):
+    source = (
+        "from hypothesis import given, strategies\nseen = []\n"
+        "@given(strategies.integers(0, 1 << 64))\ndef test_draw(backend, number):\n    seen.append(number)\n"
+        "def test_seen(backend, assay_cases):\n    print('SEEN', len(seen), assay_cases)\n"
+    )
+    _, out = plain_pytest(source, "--backend", "reference", *options)
+    assert f"SEEN {drawn} {drawn}" in out
+    _, out = plain_pytest(source, "--backend", "reference", *options, "--assay-cases", "3")
+    assert "SEEN 3 3" in out

@@ -6,6 +6,8 @@ from assay64.harness.cases.authoring import MAX64, case, expect, given, undefine
 from assay64.suites.simd_and_fp.elements import ONES, QC, every, vector
 from assay64.suites.simd_and_fp.features import with_features
 
+pytestmark = pytest.mark.simd
+
 RDM, DOT, I8MM = (with_features(f"FEAT_{name}") for name in ("RDM", "DotProd", "I8MM"))
 HALFWORDS = vector(16, 1, 2, 3, 4, 5, 6, 7, 8)
 WORDS = vector(32, 1, 2, 3, 4)

@@ -5,6 +5,8 @@ import pytest
 from assay64.harness.cases.authoring import MAX64, case, expect, given, undefined
 from assay64.suites.simd_and_fp.elements import ONES, every, vector
 
+pytestmark = pytest.mark.simd
+
 BYTES = int.from_bytes(range(0xF0, 0x100), "little")  # byte i is 0xF0 + i
 
 

@@ -8,6 +8,8 @@ from assay64.harness.cases.authoring import case, expect, given, undefined
 from assay64.harness.cases.case import Environment
 from assay64.suites.simd_and_fp.elements import ONES, every, vector
 
+pytestmark = [pytest.mark.fp, pytest.mark.simd]
+
 IOC, DZC, IXC, IDC = 1, 2, 16, 128
 QUIET, SIGNALLING, INFINITY = 0x7FC0_0001, 0x7F80_0001, 0x7F80_0000
 HALF_INFINITY = 0x7C00

@@ -6,6 +6,8 @@ from assay64.harness.cases.authoring import MAX64, case, expect, given, undefine
 from assay64.harness.cases.case import Environment
 from assay64.suites.simd_and_fp.elements import ONES, every
 
+pytestmark = pytest.mark.simd
+
 HALF = Environment(model="cortex-a57+FEAT_FP16")
 
 

@@ -7,6 +7,8 @@ import pytest
 from assay64.harness.cases.authoring import MAX64, case, expect, given, undefined
 from assay64.suites.simd_and_fp.elements import ONES, every, vector
 
+pytestmark = pytest.mark.simd
+
 LOW = int.from_bytes(range(16), "little")  # byte i is i
 HIGH = int.from_bytes(range(16, 32), "little")  # byte i is 16 + i
 

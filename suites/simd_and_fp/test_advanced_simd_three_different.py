@@ -5,6 +5,8 @@ import pytest
 from assay64.harness.cases.authoring import MAX64, MIN64, case, expect, given, undefined
 from assay64.suites.simd_and_fp.elements import ONES, QC, every, vector
 
+pytestmark = pytest.mark.simd
+
 MAX63 = MIN64 - 1
 
 

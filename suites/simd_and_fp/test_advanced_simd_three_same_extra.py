@@ -11,6 +11,8 @@ from assay64.harness.cases.authoring import case, expect, given, undefined
 from assay64.suites.simd_and_fp.elements import ONES, QC, every, vector
 from assay64.suites.simd_and_fp.features import with_features
 
+pytestmark = pytest.mark.simd
+
 RDM, DOT, I8MM = (with_features(f"FEAT_{name}") for name in ("RDM", "DotProd", "I8MM"))
 SIGNED, UNSIGNED = True, False
 

@@ -21,6 +21,8 @@ from assay64.suites.simd_and_fp.blocks import (
 from assay64.suites.simd_and_fp.elements import every, vector
 from assay64.suites.simd_and_fp.features import with_features
 
+pytestmark = [pytest.mark.crypto, pytest.mark.simd]
+
 AES, SHA1, SHA256 = (with_features(f"FEAT_{name}") for name in ("AES", "SHA1", "SHA256"))
 
 

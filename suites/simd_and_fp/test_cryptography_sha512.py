@@ -21,6 +21,8 @@ from assay64.suites.simd_and_fp.blocks import (
 from assay64.suites.simd_and_fp.elements import vector
 from assay64.suites.simd_and_fp.features import with_features
 
+pytestmark = [pytest.mark.crypto, pytest.mark.simd]
+
 SHA512, SHA3, SM3, SM4 = (with_features(f"FEAT_{name}") for name in ("SHA512", "SHA3", "SM3", "SM4"))
 
 

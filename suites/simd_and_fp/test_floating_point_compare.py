@@ -4,6 +4,8 @@ import pytest
 
 from assay64.harness.cases.authoring import case, expect, given, undefined
 
+pytestmark = pytest.mark.fp
+
 IOC, IDC, FZ = 1, 128, 1 << 24
 ONE, TWO, INF, QNAN, SNAN, MINUS = 0x3F80_0000, 0x4000_0000, 0x7F80_0000, 0x7FC0_0001, 0x7F80_0001, 1 << 31
 LESS, EQUAL, GREATER, UNORDERED = 0b1000, 0b0110, 0b0010, 0b0011

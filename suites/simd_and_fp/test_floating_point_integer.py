@@ -5,6 +5,8 @@ import pytest
 from assay64.harness.cases.authoring import MAX32, MAX64, MIN64, case, expect, given, undefined
 from assay64.harness.cases.case import Environment
 
+pytestmark = pytest.mark.fp
+
 IOC, IXC, UFC, IDC = 1, 16, 8, 128
 RP, RZ, FZ = 1 << 22, 3 << 22, 1 << 24
 HALF, ONE, TIE, MINUS = 0x3F00_0000, 0x3F80_0000, 0x4020_0000, 1 << 31  # TIE is 2.5

@@ -5,6 +5,8 @@ import pytest
 from assay64.harness.cases.authoring import case, expect, given, undefined
 from assay64.harness.cases.case import Environment
 
+pytestmark = pytest.mark.fp
+
 IOC, OFC, UFC, IXC, IDC = 1, 4, 8, 16, 128
 RP, RM, RZ, AHP, DN, FZ = 1 << 22, 2 << 22, 3 << 22, 1 << 26, 1 << 25, 1 << 24
 MINUS, INF, DEFAULT, SNAN = 1 << 31, 0x7F80_0000, 0x7FC0_0000, 0x7F80_0001

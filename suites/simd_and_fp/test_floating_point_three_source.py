@@ -4,6 +4,8 @@ import pytest
 
 from assay64.harness.cases.authoring import case, expect, given
 
+pytestmark = pytest.mark.fp
+
 IOC, UFC, IXC, IDC = 1, 8, 16, 128
 RM, FZ, DN = 2 << 22, 1 << 24, 1 << 25
 ONE, TWO, THREE, INF, MINUS = 0x3F80_0000, 0x4000_0000, 0x4040_0000, 0x7F80_0000, 1 << 31

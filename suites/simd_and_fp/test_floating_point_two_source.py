@@ -5,6 +5,8 @@ import pytest
 from assay64.harness.cases.authoring import case, expect, given, undefined
 from assay64.harness.cases.case import Environment
 
+pytestmark = pytest.mark.fp
+
 IOC, DZC, OFC, UFC, IXC, IDC = 1, 2, 4, 8, 16, 128
 RP, RM, RZ, FZ, DN, FZ16 = 1 << 22, 2 << 22, 3 << 22, 1 << 24, 1 << 25, 1 << 19
 ONE, TWO, HALF = 0x3F80_0000, 0x4000_0000, 0x3F00_0000
