@@ -306,18 +306,3 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     def end(self) -> int:
         """The first address behind the code: where a run without ``until`` stops."""
         return self.code_address + 4 * len(self.code)
-
-    def is_single_run(self) -> bool:
-        """Whether the batch form can hold it: one vCPU, one run, the default regions and environment."""
-        return (
-            len(self.states) == 1
-            and len(self.actions) == 1
-            and isinstance(self.actions[0], Run)
-            and self.environment == Environment()
-            and len(self.regions) == 2
-            and all(
-                (r.address, r.size, r.permissions, r.backing, r.contents, r.memory_type)
-                == (d.address, d.size, d.permissions, d.backing, (), d.memory_type)
-                for r, d in zip(self.regions, DEFAULT_REGIONS, strict=True)
-            )
-        )

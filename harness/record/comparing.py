@@ -26,7 +26,6 @@ POLICIES: Mapping[str, str] = {
     "missing": "a test on a backend that the old run has and the new run has not",
     "deviation": "a known deviation that the old run does not show",
 }
-DEFAULT_POLICY = ("new", "crash")
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
