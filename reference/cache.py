@@ -24,10 +24,14 @@ def cache_folder() -> Path:
 
 def read_cached(name: str) -> bytes | None:
     """The entry's bytes, or None when there is none that can be read."""
+    path = cache_folder() / name
     try:
-        return (cache_folder() / name).read_bytes()
+        data = path.read_bytes()
     except OSError:
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # so that prune knows what is in use
+    return data
 
 
 def write_cached(name: str, data: bytes) -> None:
@@ -43,3 +47,11 @@ def write_cached(name: str, data: bytes) -> None:
         except OSError:
             Path(temporary).unlink()
             raise
+
+
+def prune(pattern: str, keep: int) -> None:
+    """Remove the entries that match a glob, but for the ``keep`` that were used last."""
+    with contextlib.suppress(OSError):
+        found = sorted(cache_folder().glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in found[keep:]:
+            path.unlink(missing_ok=True)

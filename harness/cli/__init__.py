@@ -22,7 +22,8 @@ from assay64.harness.cli.fuzz import fuzz
 from assay64.harness.cli.replay import replay
 from assay64.harness.cli.report import report
 from assay64.harness.cli.run import run
-from assay64.harness.errors import AssayError
+from assay64.harness.errors import AssayError, BackendUnavailable
+from assay64.reference.errors import EngineUnavailable
 
 USAGE = 2
 INTERRUPTED = 130
@@ -86,6 +87,9 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
     except AssayError as error:
         _complain(str(error))
         return error.exit_code
+    except EngineUnavailable as error:
+        _complain(str(error))
+        return BackendUnavailable.exit_code
     except _ClickException as error:
         return _explain(error)
     except (typer.Abort, KeyboardInterrupt):

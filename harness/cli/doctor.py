@@ -20,6 +20,7 @@ from tabulate import tabulate
 
 from assay64.harness import system_packages
 from assay64.harness.backends import registry
+from assay64.harness.cli.doctor_engine import examine_engine, show_engine
 from assay64.harness.errors import UsageError
 
 DISTRIBUTION = "assay64"
@@ -193,10 +194,17 @@ def _state(here: bool, optional: bool) -> str:
     return "ok" if here else "optional" if optional else "missing"
 
 
+def _json(report: msgspec.Struct) -> str:
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
+
+
 def doctor(
     install: Annotated[
         bool,
         typer.Option("--install", help="Install the system packages that are missing (apt-get, as root or with sudo)."),
+    ] = False,
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Say only how the native engine was compiled, and what memory it takes.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -205,6 +213,10 @@ def doctor(
     Exit code 0, also when --install has no right to install and only says the command; 1 when apt-get itself fails, or
     when a required Python package is missing.
     """
+    if engine:
+        about = examine_engine()
+        typer.echo(_json(about)) if as_json else show_engine(about)
+        return
     code = 0
     if install:
         try:
@@ -214,7 +226,7 @@ def doctor(
             code = 1
     report = examine()
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+        typer.echo(_json(report))
     else:
         show(report)
     if not all(package.ok or package.optional for package in report.python_packages):

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from assay64.reference.bits import Bits, bits
-from assay64.reference.cache import read_cached, write_cached
+from assay64.reference.cache import prune, read_cached, write_cached
 from assay64.reference.encoding.definition import Definition, definitions
 
 
@@ -113,6 +113,7 @@ def encoding_tree() -> Tree:
             pass  # a damaged entry is made again
     tree = build_tree(cubes, parents)
     write_cached(f"decoder-{key}.json", msgspec.json.encode(tree))
+    prune("decoder-*.json", 8)
     return tree
 
 

@@ -25,7 +25,8 @@ from typing import Any
 import llvmlite
 import msgspec
 
-from assay64.reference.cache import cache_folder, read_cached, write_cached
+from assay64.reference.cache import cache_folder, prune, read_cached, write_cached
+from assay64.reference.errors import EngineUnavailable
 
 llvm: Any = import_module("llvmlite.binding")  # it has no types
 _REFERENCE = Path(__file__).parents[2]
@@ -44,9 +45,11 @@ _DRIVERS = ("build.py", "compile.py", "engine.py", "batch.py", "block.py", "spac
 
 
 _OPTIONS = "O2 pic"
+# What is kept in the cache, by its last use: a version's image has a dozen objects.
+_KEPT_IMAGES, _KEPT_OBJECTS = 3, 64
 
 
-class BuildError(Exception):
+class BuildError(EngineUnavailable):
     """The engine could not be compiled: one line says what LLVM said."""
 
 
@@ -136,21 +139,31 @@ def compile_module(text: str, level: int) -> bytes:
 # --- the cache
 
 
+def image_file() -> Path:
+    """Where the engine's image is, or will be."""
+    return cache_folder() / f"native-{source_hash()[:20]}.bin"
+
+
+def cached_image() -> Image | None:
+    """The engine if it is compiled; None when it is not, or when its file is damaged or something else."""
+    return _decoded(read_cached(image_file().name))
+
+
 def _image() -> Image:
-    name = f"native-{source_hash()[:20]}.bin"
-    if (found := _cached(name)) is not None:
+    if (found := cached_image()) is not None:
         return found
-    with _lock(name):  # another process may be making it
-        if (found := _cached(name)) is not None:
+    with _lock():  # another process may be making it
+        if (found := cached_image()) is not None:
             return found
         image = _build()
         data = msgspec.msgpack.encode(image)
-        write_cached(name, hashlib.sha256(data).digest() + data)
+        write_cached(image_file().name, hashlib.sha256(data).digest() + data)
+        for pattern, keep in (("native-*.bin", _KEPT_IMAGES), ("object-*.o", _KEPT_OBJECTS), ("native-*.lock", 0)):
+            prune(pattern, keep)
         return image
 
 
-def _cached(name: str) -> Image | None:
-    data = read_cached(name)
+def _decoded(data: bytes | None) -> Image | None:
     if data is None or hashlib.sha256(data[32:]).digest() != data[:32]:
         return None
     try:
@@ -160,12 +173,12 @@ def _cached(name: str) -> Image | None:
 
 
 @contextlib.contextmanager
-def _lock(name: str) -> Generator[None]:
+def _lock() -> Generator[None]:
     """One process at a time; without a folder to write to, everybody makes their own."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             cache_folder().mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context((cache_folder() / f"{name}.lock").open("w"))
+            file = stack.enter_context((cache_folder() / "native.lock").open("w"))
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -189,9 +202,13 @@ def _build() -> Image:
                 pool.submit(_compile, text, 1 if "define  void @decode_" in text else 2): n
                 for n, text in enumerate(texts)
             }
-            for done, job in enumerate(as_completed(jobs), 1):
-                objects[jobs[job]] = job.result()
-                show("compiling", done, len(texts))
+            try:
+                for done, job in enumerate(as_completed(jobs), 1):
+                    objects[jobs[job]] = job.result()
+                    show("compiling", done, len(texts))
+            except BuildError:
+                pool.shutdown(cancel_futures=True)
+                raise
     settings = made.settings
     return Image(list(settings.features), list(settings.choices), objects, made.report, time.monotonic() - started)
 
@@ -210,9 +227,22 @@ def _compiled(text: str, level: int) -> bytes:
     command = [sys.executable, "-m", "assay64.reference.engines.native.compile", str(level)]
     done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
     if done.returncode:
-        message = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
-        raise BuildError(f"LLVM could not compile the native engine: {message[-1]}")
+        ended = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+        message = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise BuildError(
+            f"LLVM {_version()} could not compile the native engine ({ended}): {message[-1]}."
+            " The golden engine needs no compiler"
+        )
     return done.stdout
+
+
+def _version() -> str:
+    return ".".join(map(str, llvm.llvm_version_info))
+
+
+def describe_compiler() -> str:
+    """LLVM's version, llvmlite's, and the CPU that it compiles for."""
+    return f"LLVM {_version()} (llvmlite {llvmlite.__version__}) for {llvm.get_host_cpu_name()}"
 
 
 @contextlib.contextmanager
