@@ -224,7 +224,8 @@ class GoldenPE(MemoryAccesses):
         pc = self.registers["PC"][0]
         if isinstance(pc, Unknown):
             raise UnknownDecision("the PC is UNKNOWN")
-        address = int(pc)
+        if (address := self.untagged(int(pc))) != int(pc):
+            self.registers["PC"][0] = bits(64, address)  # as after a branch
         self._next, self._btype_next = None, _BTYPE_NONE
         try:
             if int(self.registers["PSTATE.IL"][0]):

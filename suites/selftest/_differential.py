@@ -50,7 +50,7 @@ _INTEGERS = ("Rn", "Rm", "Rt", "Rs", "Ra", "Rd", "Rt2")
 
 
 class Difference(NamedTuple):
-    """Where the engines disagree; ``seed`` and ``number`` make the state again."""
+    """Where the engines disagree: the word, and the number of the state."""
 
     arena: str
     word: int
@@ -335,7 +335,7 @@ def differences(definition: Definition, states: int, seed: int = 0) -> Iterator[
         variant = VARIANTS[number // 2 % len(VARIANTS)] if number % 2 else "default"
         one = arena(model, variant)
         one.fill(rng)
-        for word in rng.sample(drawn, BATCH // STATES_OF_WORD):
+        for place, word in enumerate(rng.sample(drawn, BATCH // STATES_OF_WORD)):
             decoded = decode(word)
             operands = {name: int(value) for name, value in decoded.operands.items()} if decoded else {}
             pc = rng.choice((CODE, CODE, CODE, GUARDED)) + rng.choice((4 * rng.randrange(1024), PAGE - 4))
@@ -343,4 +343,4 @@ def differences(definition: Definition, states: int, seed: int = 0) -> Iterator[
             for state in range(STATES_OF_WORD):
                 found = one.differ(State(rng, one, pc, operands, definition.group))
                 if found:
-                    yield Difference(one.name, word, BATCH * number + state, found)
+                    yield Difference(one.name, word, BATCH * number + STATES_OF_WORD * place + state, found)

@@ -6,11 +6,14 @@ import itertools
 import random
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from assay64.reference import Machine
-from assay64.reference.pseudocode.exceptions import Watchpoint
+from assay64.reference.engines.accesses import Controls
+from assay64.reference.machine import DEFAULT_SCTLR
+from assay64.reference.pseudocode.exceptions import InstructionAbort, Watchpoint
 from assay64.suites.selftest._lockstep import CPU, MachineLane
 from assay64.suites.selftest._random_programs import random_program
 
@@ -25,7 +28,7 @@ LOOP = (
 )
 
 
-def machine(engine: str, *words: int, cpu: str = CPU, **options: int) -> Machine:
+def machine(engine: str, *words: int, cpu: str = CPU, **options: Any) -> Machine:
     """Words at CODE (rwx), two pages of data (rw), X2 at the first."""
     made = Machine(cpu, engine=engine, **options)
     made.map(CODE, 0x1000, "rwx")
@@ -65,6 +68,21 @@ def test_the_branch_type_is_there_when_the_budget_ends_at_the_target(engine):
     assert made.get("PSTATE.BTYPE") == 1
     assert made.run(1).reason == "budget"
     assert made.get("PSTATE.BTYPE") == 0
+
+
+@pytest.mark.parametrize("budget", [1, 5000])
+def test_a_branch_takes_the_tag_off_its_target(engine, budget):
+    """AArch64.BranchAddr, with the top byte ignored."""
+    controls = Controls(SCTLR_EL1=DEFAULT_SCTLR, top_byte_ignore=True)
+    made = machine(engine, 0xD61F_0060, 0x1400_0000, controls=controls)  # br x3; b .
+    made.set("X", 3, 0x5A << 56 | CODE + 4)
+    assert made.run(budget).reason == "budget"
+    assert made.get("PC") == CODE + 4
+    made.set("PC", 0, 0x5A << 56 | CODE)
+    made.set("X", 3, 0x5A << 56 | 1 << 55)
+    stop = made.run(2)
+    assert isinstance(stop.exception, InstructionAbort)
+    assert made.get("PC") == int(stop.exception.address) == 0xFF80_0000_0000_0000
 
 
 def test_words_that_change_back_and_forth_are_decoded_anew(engine):

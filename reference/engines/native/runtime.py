@@ -345,6 +345,9 @@ def _run() -> Function:
     executed = f.offset("%s", CONTEXT["executed"])
     with f.forever() as (head, _):
         _move_btype(f)
+        # AArch64.BranchAddr: a branch takes the tag off its target.
+        target = f.field("i64", "%s", CONTEXT["PC"])
+        f.set_field("i64", "%s", CONTEXT["PC"], f.call("i64", "@untagged", f"ptr %s, i64 {target}"))
         left = f.load("i64", remaining)
         with f.when(f.compare("eq", "i64", left, 0), UNLIKELY):
             f.set_field("i32", "%s", CONTEXT["exit"], layout.EXIT_BUDGET)
