@@ -14,7 +14,7 @@ from assay64.harness.judge.contract_features import probes, unprobed
 from assay64.reference import model, model_names
 from assay64.suites.selftest.fakes import Backend
 
-BUILT_IN = ["reference", "unicorn", "dynarmic", "icicle"]
+BUILT_IN = ["reference", "unicorn", "dynarmic", "icicle", "qemu-user", "native"]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

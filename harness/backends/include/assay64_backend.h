@@ -7,9 +7,26 @@
  *     assay64 check-backend ./libmine.so
  *     assay64 run --backend ./libmine.so
  *
+ * `assay64 backends --example library` copies this header and a backend of 150 lines with its Makefile to start from. A
+ * program that cannot be a library speaks the same structures over a pipe: docs/pipe-protocol.md.
+ *
  * Required: assay64_info, assay64_describe, assay64_create, assay64_destroy, assay64_last_error, assay64_map,
  * assay64_set_state, assay64_get_state, assay64_run, assay64_notify_code. The others may be absent, or return
  * ASSAY64_UNSUPPORTED; declare in assay64_describe what you have.
+ *
+ * What a backend can do, and how assay64 asks for it:
+ *
+ *     be configured           lines "key = value" of assay64_create; unknown keys are ignored
+ *     say what it can do      assay64_describe; check-backend holds it against what it does, FEAT_* by FEAT_*
+ *     memory                  assay64_map, assay64_protect, assay64_unmap; the bytes are the caller's
+ *     run with a budget       assay64_run; one instruction by its own single step: assay64_step
+ *     run thousands of cases  assay64_run_batch
+ *     debug                   assay64_set_breakpoint, assay64_set_watchpoint, and their clear_
+ *     changed code            assay64_notify_code
+ *     be stopped              assay64_request_stop, from another thread
+ *     several vCPUs           the key `vcpus`: they share the machine's memory, breakpoints and exclusive monitors and
+ *                             have their own registers; `vcpu` counts from 0. A number that you do not have is
+ *                             ASSAY64_UNSUPPORTED from assay64_create, an index that is not there ASSAY64_ERROR
  *
  * The library needs no global state: everything hangs on the machine that assay64_create makes. A machine is called
  * from one thread at a time, with two exceptions: assay64_request_stop comes from any thread, and a backend that
@@ -165,13 +182,11 @@ struct assay64_change {
  * Many cases of one run each, in one call. For case number i, from `done` on:
  *
  *   1. put code[i * words_per_row .. + code_words[i]] at code_address (host: code_memory), zero what an earlier case
- *   left
- *      behind it, and forget translations of what changed;
+ *      left behind it, and forget translations of what changed;
  *   2. load initial[i]; the exclusive monitor becomes open;
  *   3. run as assay64_run(vcpu 0, budget, until = code_address + 4 * code_words[i]);
- *   4. store final[i] and exits[i]; append to `changes`, in ascending order of address, every aligned eight bytes in
- *   which
- *      data_memory differs from data_pristine;
+ *   4. store final_state[i] and exits[i]; append to `changes`, in ascending order of address, every aligned eight
+ *      bytes in which data_memory differs from data_pristine;
  *   5. restore data_memory from data_pristine;
  *   6. done = i + 1, and *progress = done.
  *
