@@ -108,9 +108,9 @@ class Sequences:
         return self._single_words.mnemonics(random.Random(f"{self.seed}:strata"))
 
     def _single(self, rng: random.Random, number: int) -> int:
-        """Every other piece takes the next mnemonic in turn, so that no campaign of some length leaves one out."""
-        if number % 2 and self._strata:
-            definition, name = self._strata[number // 2 % len(self._strata)]
+        """Three of four pieces take the next mnemonic in turn, so that no campaign of some length leaves one out."""
+        if number % 4 and self._strata:
+            definition, name = self._strata[(number - number // 4 - 1) % len(self._strata)]
             for _ in range(_ATTEMPTS):
                 word = self._single_words.attempt(rng, definition, (name,))
                 if word is not None:

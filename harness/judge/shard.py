@@ -7,6 +7,7 @@ parent decides (campaign.py).
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from collections import Counter
@@ -31,7 +32,8 @@ from assay64.harness.judge.isolate import WRONG, isolate
 from assay64.harness.judge.judge import Judge
 from assay64.harness.judge.modes import CACHED, ELSEWHERE, ONE_BLOCK, Variant, agree, variants
 from assay64.harness.judge.pool import Worker
-from assay64.harness.judge.triage import Failure, Kind, kind_of, kinds_changed, unit_of
+from assay64.harness.judge.symptoms import symptom
+from assay64.harness.judge.triage import SEQUENCE, Failure, Kind, kind_of, kinds_changed, unit_of
 from assay64.harness.record.records import FAILING, CheckRecord
 
 PIECES = 16  # between two reports
@@ -39,6 +41,7 @@ KEPT = 12  # failures of a kind that are sent whole
 SAMPLES = 6  # passing cases of an instruction that are sent whole
 SLOW = 0.5  # the part of a process's time that may go into isolating failures of sequences
 TEST = "fuzz"
+SEQUENCES = "Sequences of instructions"
 UNDECIDED = ("the reference: UnknownDecision", "the reference: TooManyOutcomes")
 MOVED = 0x440  # bytes: code at another place that is nothing special
 
@@ -195,14 +198,24 @@ class Shard:
         if verdict.deviation:
             self._report.deviations[backend, verdict.deviation] += 1
         failing = verdict.kind in FAILING
+        about = instruction(case.code[0]) if len(case.code) == 1 else None
+        group = SEQUENCES if about is None else about.family
+        token = to_token(msgspec.structs.replace(case, name="")) if failing or verdict.deviation else ""
+        cause, report = verdict.deviation, ""
+        if failing:
+            title = SEQUENCE if about is None else about.title
+            cause = f"{title}: {symptom(verdict, None if about is None else about.word)}"
+            report = f"  {case.name}\n  replay   assay64 replay '{token}' --backend {shlex.quote(backend)}"
+        # The journal has one instruction class for a test.
         self._journal.check(
             CheckRecord(
-                test=TEST,
-                group=instruction(case.code[0]).family if len(case.code) == 1 else "Sequences of instructions",
+                test=f"{TEST}::{group}",
+                group=group,
                 backend=backend,
                 verdict=verdict,
-                token=to_token(msgspec.structs.replace(case, name="")) if failing else "",
-                cause=verdict.deviation or (str(kind_of(_failure((backend,), case, verdict)).unit) if failing else ""),
+                token=token,
+                cause=cause,
+                report=report,
             )
         )
 

@@ -54,6 +54,10 @@ def test_the_journal_holds_every_verdict_and_the_findings(found: tuple[dict[str,
     assert records.info.command == "fuzz"
     assert records.cases() == 160
     assert records.count([VerdictKind.MISMATCH]) == data["verdicts"][f"{FAKES}:WRONG_CARRY"]["mismatch"]
+    classes = {tally.group for tally in records.tallies}
+    assert "Sequences of instructions" in classes
+    assert any(name.startswith("ADD, ADDS, SUB, SUBS") for name in classes)
+    assert all("assay64 replay '" in check.report for check in records.failures())
     notes = store.notes(folder, Finding, NOTE)
     assert [note.token for note in notes.values()] == [finding["token"] for finding in data["findings"]]
 
