@@ -55,6 +55,12 @@ def emitted(judge, form, token):
     return emit(form, case, judge.expected(case), token)
 
 
+def test_an_instruction_that_the_cpu_lacks_is_undefined_in_the_script_too(judge, tmp_path):
+    ldadd = "f8200022:x0=5,x1=0x20000000"
+    (tmp_path / "repro.py").write_text(emitted(judge, "unicorn-python", ldadd), "utf-8")
+    check(*run(sys.executable, "repro.py", cwd=tmp_path), ldadd)
+
+
 def run(*command, cwd):
     done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr

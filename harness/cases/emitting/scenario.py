@@ -44,6 +44,7 @@ class Scenario:
     """``given`` are the registers that are not zero; ``contents`` the memory that is not, in runs of bytes."""
 
     token: str
+    model: str
     code: tuple[int, ...]
     code_address: int
     until: int
@@ -62,8 +63,13 @@ class Scenario:
     def heading(self) -> list[str]:
         """Lines for a comment: what this is and how to see it again."""
         replay = f"assay64 replay '{self.token}'"
-        lines = ["; ".join(text for _, _, text in self.listing())]
+        lines = ["; ".join(text for _, _, text in self.listing()), f"What Arm permits on a CPU like {self.model}."]
         return lines + ([replay] if len(replay) <= TOKEN_CHARACTERS else ["emitted by assay64 replay --emit"])
+
+    @property
+    def unicorn_cpu(self) -> str:
+        """Unicorn's model: an instruction that the CPU lacks has to be UNDEFINED there, too."""
+        return "UC_CPU_ARM64_A57" if self.model == "cortex-a57" else "UC_CPU_ARM64_MAX"
 
     @property
     def name(self) -> str:
@@ -100,6 +106,7 @@ def scenario(case: Case, permitted: Sequence[Permitted], token: str) -> Scenario
     ignored = set(case.observe.ignore)
     return Scenario(
         token=token,
+        model=case.environment.model,
         code=case.code,
         code_address=case.code_address,
         until=until,

@@ -67,7 +67,7 @@ static uc_err write_register(uc_engine *engine, int number, void *value) { retur
 int main(void) {
     struct registers state = given;
     ok(uc_open(UC_ARCH_ARM64, UC_MODE_ARM, &uc));
-    ok(uc_ctl_set_cpu_model(uc, UC_CPU_ARM64_MAX));
+    ok(uc_ctl_set_cpu_model(uc, CPU_MODEL));
     map_regions();
     for (unsigned i = 0; i < sizeof contents / sizeof *contents; ++i)
         if (contents[i].size) ok(uc_mem_write(uc, contents[i].address, contents[i].data, contents[i].size));
@@ -97,7 +97,7 @@ def write(scenario: Scenario) -> str:
             comment([*scenario.heading(), "", "cc -o repro repro.c -lunicorn && ./repro"]),
             _HEAD,
             f"#define CODE_ADDRESS 0x{scenario.code_address:x}ull\n#define UNTIL 0x{scenario.until:x}ull\n"
-            f"#define BUDGET {scenario.budget}\n\n",
+            f"#define BUDGET {scenario.budget}\n#define CPU_MODEL {scenario.unicorn_cpu}\n\n",
             STRUCTURES,
             code_table(scenario),
             tables(scenario, [STOPS[ending.exit.kind] for ending in scenario.endings]),

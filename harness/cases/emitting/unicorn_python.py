@@ -7,18 +7,12 @@ from assay64.harness.cases.emitting.unicorn_c import STOPS
 from assay64.harness.cases.state import PAC_KEYS
 
 _SCRIPT = '''\
-import sys
-
-import unicorn
-from unicorn import arm64_const as arm64
-
-
 def register(name):
     return getattr(arm64, f"UC_ARM64_REG_{name.upper()}")
 
 
 uc = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
-uc.ctl_set_cpu_model(arm64.UC_CPU_ARM64_MAX)
+uc.ctl_set_cpu_model(CPU_MODEL)
 for address, size, permissions in REGIONS:
     letters = {"r": unicorn.UC_PROT_READ, "w": unicorn.UC_PROT_WRITE, "x": unicorn.UC_PROT_EXEC}
     uc.mem_map(address, size, sum(letters[letter] for letter in permissions))
@@ -65,7 +59,8 @@ def write(scenario: Scenario) -> str:
     scenario.only(*STOPS)
     scenario.without("btype", "ssbs", "dit", "tco", "ss", "il", "daif", *PAC_KEYS)
     lines = ['"""', *(line.replace("\\", "/") for line in scenario.heading()), '"""', ""]
-    lines += ["CODE = ["]
+    lines += ["import sys", "", "import unicorn", "from unicorn import arm64_const as arm64", ""]
+    lines += [f"CPU_MODEL = arm64.{scenario.unicorn_cpu}", "CODE = ["]
     lines += [f"    0x{word:08X},  # {text}" for _, word, text in scenario.listing()]
     lines += [
         "]",
