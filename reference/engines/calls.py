@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ from assay64.reference.engines.graph import (
 from assay64.reference.pseudocode.integer import lanes
 from assay64.reference.pseudocode.processor import ProcessingElement, executing
 
-_SMALL = 48  # a function of fewer nodes is not worth a call
+_SMALL = 48  # a function of fewer nodes, none of them a call, is not worth one
 _LANES: Any = getattr(lanes, "__wrapped__")  # noqa: B009  # the function under its mark
 # The primitives that may stand in the function of ``lanes``.
 LANE_OPERATIONS = frozenset(
@@ -63,7 +64,7 @@ def call(interner: Interner, function: Callable[..., Any], arguments: tuple[Any,
         return vectors
     key = function, _signature(arguments), _signature(tuple(named.items()))
     if key not in _FUNCTIONS:
-        _FUNCTIONS[key] = _function_graph(function, arguments, named)
+        _FUNCTIONS[key] = function_graph(function, arguments, named)
     graph = _FUNCTIONS[key]
     if graph is None:
         return function(*arguments, **named)
@@ -165,7 +166,7 @@ class _LaneRecorder(_FunctionRecorder):
         return self._outer.decide(condition)
 
 
-def _function_graph(
+def function_graph(
     function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> FunctionGraph | None:
     """The graph of a function, None when it is to be executed in place."""
@@ -189,6 +190,9 @@ def _function_graph(
         result = function(*given[0], **given[1])
         # The name tells apart what other arguments, which are no nodes, make of a function.
         digest = hashlib.sha256(repr((_signature(arguments), _signature(tuple(named.items())))).encode()).hexdigest()
-        graph = FunctionGraph(f"{function.__name__}_{digest[:8]}", tuple(parameters), result)
-        return graph if graph.size() >= _SMALL else None
+        bound = inspect.signature(function).bind(*given[0], **given[1])
+        name = function.__name__
+        graph = FunctionGraph(f"{name}_{digest[:8]}", tuple(parameters), result, name, bound.arguments)
+        calls = any(node.operation == "call" for node in reachable(graph.components))
+        return graph if calls or graph.size() >= _SMALL else None
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Container, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, cast
 
@@ -99,12 +99,15 @@ def _slice(width: int, source: Bits, low: int) -> Bits | None:
 class FunctionGraph:
     """A pure function of the pseudocode, traced once for the widths of its parameters.
 
-    ``result`` is what the function returns, with nodes for values: Bits, an Int, or a tuple of them.
+    ``result`` is what the function returns, with nodes for values: Bits, an Int, or a tuple of them. ``function`` is
+    its name in the pseudocode, and ``arguments`` what it was traced with: its parameters, and what is no node.
     """
 
     name: str
     parameters: tuple[Node, ...]
     result: Any
+    function: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def components(self) -> tuple[Bits, ...]:

@@ -14,7 +14,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
@@ -102,16 +102,21 @@ def _compiler() -> str:
 @cache
 def library() -> Library:
     """The engine, compiled now if this user has none that fits. BuildError when it cannot be."""
+    image = _image()
+    return Library(image, load(image.objects))
+
+
+def load(objects: Iterable[bytes]) -> Any:
+    """LLVM's execution engine with these objects: it keeps their code alive and knows where their functions are."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    image = _image()
     module = llvm.parse_assembly("")
     module.triple = llvm.get_default_triple()
     engine = llvm.create_mcjit_compiler(module, _machine(2))
-    for data in image.objects:
+    for data in objects:
         engine.add_object_file(llvm.ObjectFileRef.from_data(data))
     engine.finalize_object()
-    return Library(image, engine)
+    return engine
 
 
 def _machine(level: int) -> Any:
@@ -228,9 +233,10 @@ def _compiled(text: str, level: int) -> bytes:
     done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
     if done.returncode:
         ended = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-        message = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        message = next((line for line in lines if " error: " in line), lines[-1])
         raise BuildError(
-            f"LLVM {_version()} could not compile the native engine ({ended}): {message[-1]}."
+            f"LLVM {_version()} could not compile the native engine ({ended}): {message}."
             " The golden engine needs no compiler"
         )
     return done.stdout

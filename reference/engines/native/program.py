@@ -10,9 +10,10 @@ from typing import Any
 from assay64.reference.encoding import definitions
 from assay64.reference.encoding.decoder import encoding_tree
 from assay64.reference.engines.graph import FunctionGraph
-from assay64.reference.engines.native import cases, instruments, memory, runtime
+from assay64.reference.engines.native import cases, host, instruments, memory, runtime
 from assay64.reference.engines.native.decoding import DecoderEmitter, Settings, decode_function
 from assay64.reference.engines.native.emitter import HANDLER_CC, METADATA, Function
+from assay64.reference.engines.native.floating_point import EXACT, fast_path
 from assay64.reference.engines.native.handlers import (
     PARAMETERS,
     Handler,
@@ -21,6 +22,7 @@ from assay64.reference.engines.native.handlers import (
     is_undefined,
 )
 from assay64.reference.engines.native.helpers import helper
+from assay64.reference.engines.native.host import has_fast_paths
 from assay64.reference.engines.native.values import function_text
 from assay64.reference.engines.native.variants import Body, Tree, bodies, features_and_choices, split
 from assay64.reference.engines.tracing import trace
@@ -37,6 +39,7 @@ class Program:
     decoders: list[Function]
     handlers: dict[str, Handler]
     functions: dict[str, Function]
+    inlined: dict[str, Function]
     report: list[tuple[str, int, int, int]] = field(default_factory=list[tuple[str, int, int, int]])
 
 
@@ -69,13 +72,13 @@ def program(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         [*_runtime(), decode_function(encoding_tree(), table)],
         decoders,
         handlers,
-        _functions(called),
+        *functions_of(called),
         report,
     )
 
 
 def _runtime() -> Iterator[Function]:
-    for part in (memory, runtime, instruments, cases):
+    for part in (memory, runtime, instruments, cases, host):
         yield from part.functions()
 
 
@@ -87,17 +90,25 @@ def _handler(body: Body, called: dict[str, Any]) -> Handler | str:
     return handler(body, called)
 
 
-def _functions(called: dict[str, Any]) -> dict[str, Function]:
-    """The functions of the pseudocode that are called, by others of them too, and the helpers."""
-    done, todo = dict[str, Function](), dict(called)
+def functions_of(called: dict[str, Any]) -> tuple[dict[str, Function], dict[str, Function]]:
+    """The functions of the pseudocode that are called, by others of them too, and the helpers; and the fast paths,
+    which stand before those of them that are named so.
+    """
+    done, fast, todo = dict[str, Function](), dict[str, Function](), dict(called)
     while todo:
         name, what = todo.popitem()
-        if name in done:
+        if name in done or name in fast:
             continue
         more = dict[str, Any]()
-        done[name] = function_text(what, more) if isinstance(what, FunctionGraph) else helper(name, what)
+        if not isinstance(what, FunctionGraph):
+            done[name] = helper(name, what)
+        elif has_fast_paths() and (prefix := fast_path(what)) is not None:
+            fast[name] = prefix
+            done[name + EXACT] = function_text(what, more, EXACT)
+        else:
+            done[name] = function_text(what, more)
         todo |= more
-    return done
+    return done, fast
 
 
 def modules(made: Program) -> Iterator[str]:
@@ -107,22 +118,28 @@ def modules(made: Program) -> Iterator[str]:
     externals = {f.name: f.declaration() for f in (*made.runtime, *made.functions.values(), *made.decoders)}
     externals |= {name: f"declare {HANDLER_CC} void @{name}({_types(PARAMETERS)})" for name in made.handlers}
     for functions in (made.runtime, made.functions.values(), *(made.decoders[part::3] for part in range(3))):
-        yield _module([(f.name, f.text(), f.declared) for f in functions], externals)
+        yield module([(f.name, f.text(), f.declared) for f in functions], externals, made.inlined)
     listed = sorted(made.handlers.values(), key=lambda h: h.name)
     for digits in ("01", "23", "45", "67", "89", "ab", "cd", "ef"):
-        yield _module([(h.name, h.text, h.declared) for h in listed if h.name[2] in digits], externals)
+        chosen = [(h.name, h.text, h.declared) for h in listed if h.name[2] in digits]
+        yield module(chosen, externals, made.inlined)
 
 
 def _types(parameters: str) -> str:
     return ", ".join(part.split()[0] for part in parameters.split(", "))
 
 
-def _module(functions: list[tuple[str, str, Any]], externals: dict[str, str]) -> str:
+def module(functions: list[tuple[str, str, Any]], externals: dict[str, str], inlined: dict[str, Function]) -> str:
+    """The text of a module of these functions (name, text, declarations), of those of ``inlined`` and the declarations
+    of those of ``externals`` that they mention.
+    """
+    names = _mentioned(functions)
+    functions = functions + [(f.name, f.text(), f.declared) for name, f in inlined.items() if name in names]
     own = {name for name, _, _ in functions}
-    text = "\n".join(body for _, body, _ in functions)
-    declared = set[str]()
-    for _, _, more in functions:
-        declared |= set(more)
-    mentioned = set(_NAME.findall(text))
-    declared |= {declaration for name, declaration in externals.items() if name in mentioned and name not in own}
-    return "\n".join([*sorted(declared), text, METADATA])
+    declared = {declaration for _, _, more in functions for declaration in more}
+    declared |= {externals[name] for name in _mentioned(functions) - own if name in externals}
+    return "\n".join([*sorted(declared), *(body for _, body, _ in functions), METADATA])
+
+
+def _mentioned(functions: list[tuple[str, str, Any]]) -> set[str]:
+    return {name for _, body, _ in functions for name in _NAME.findall(body)}

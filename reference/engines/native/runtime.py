@@ -340,7 +340,7 @@ def _step() -> Function:
 
 def _run() -> Function:
     """Run until an exit, for at most ``remaining`` instructions, which it counts down."""
-    f = Function("run", "void", "ptr %s")
+    f = Function("run_code", "void", "ptr %s")
     remaining = f.offset("%s", CONTEXT["remaining"])
     executed = f.offset("%s", CONTEXT["executed"])
     with f.forever() as (head, _):

@@ -292,11 +292,11 @@ def returns(graph: FunctionGraph) -> str:
     return kinds[0] if len(kinds) == 1 else "{ " + ", ".join(kinds) + " }"
 
 
-def function_text(graph: FunctionGraph, functions: dict[str, Any]) -> Function:
-    """The LLVM function of a pseudocode function."""
+def function_text(graph: FunctionGraph, functions: dict[str, Any], suffix: str = "") -> Function:
+    """The LLVM function of a pseudocode function, named as it with ``suffix``."""
     names = {parameter: f"%p{number}" for number, parameter in enumerate(graph.parameters)}
     given = ", ".join(f"i{parameter.width} {name}" for parameter, name in names.items())
-    out = Function(graph.name, f"fastcc {returns(graph)}", given, attributes="nounwind memory(none)")
+    out = Function(graph.name + suffix, f"fastcc {returns(graph)}", given, attributes="nounwind memory(none)")
     values = Values(out, names.get, functions)
     results = [(f"i{component.width}", values.of(component)) for component in graph.components]
     if len(results) == 1:
