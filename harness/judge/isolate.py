@@ -11,7 +11,7 @@ import msgspec
 
 from assay64.harness.cases.case import CODE_ADDRESS, Case, Region, Run
 from assay64.harness.cases.outcome import MemoryChange, Permitted, Verdict, VerdictKind
-from assay64.harness.judge.modes import executed, only_run
+from assay64.harness.judge.modes import RAN, executed, only_run
 
 WRONG = (VerdictKind.MISMATCH, VerdictKind.CRASH, VerdictKind.HANG)
 
@@ -48,14 +48,19 @@ def _alone(case: Case, run: Run, backend: str, judge: Asked) -> Case | None:
         return msgspec.structs.replace(case, actions=(msgspec.structs.replace(run, budget=instructions),))
 
     right, wrong = 0, min(run.budget, executed(case) + 1)
-    if judge.raw(after(wrong), backend).kind not in WRONG:
-        return None
-    while wrong - right > 1:
-        middle = (right + wrong) // 2
-        if judge.raw(after(middle), backend).kind in WRONG:
-            wrong = middle
-        else:
-            right = middle
+    if judge.raw(after(wrong), backend).kind in WRONG:
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            if judge.raw(after(middle), backend).kind in WRONG:
+                wrong = middle
+            else:
+                right = middle
+    else:  # it shows at the end alone, or the backend counts no instructions: by place instead of by time
+        cut = judge.diverging(case, backend)
+        expected = None if cut is None else judge.expected(cut)
+        if cut is None or expected is None or isinstance(expected, Verdict):
+            return None
+        right = executed(cut) - (expected[0].outcome.exits[0].kind in RAN)
     if not right:
         state, changed = case.states[0], tuple[MemoryChange, ...]()
         where = case.code_address
@@ -80,7 +85,8 @@ def _alone(case: Case, run: Run, backend: str, judge: Asked) -> Case | None:
         regions=tuple(_with(region, changed) for region in case.regions),
     )
     for candidate in (msgspec.structs.replace(alone, code_address=CODE_ADDRESS), alone):
-        if judge.judge(candidate, backend).kind in WRONG:
+        # Alone it may be a known deviation: that it is no news only shows now.
+        if judge.raw(candidate, backend).kind in WRONG:
             return candidate
     return None
 
