@@ -41,7 +41,7 @@ KEPT = 12  # failures of a kind that are sent whole
 SAMPLES = 6  # passing cases of an instruction that are sent whole
 SLOW = 0.5  # the part of a process's time that may go into isolating failures of sequences
 TEST = "fuzz"
-SEQUENCES = "Sequences of instructions"
+SEQUENCES, MODES = "Sequences of instructions", "Execution modes"
 UNDECIDED = ("the reference: UnknownDecision", "the reference: TooManyOutcomes")
 MOVED = 0x440  # bytes: code at another place that is nothing special
 
@@ -197,27 +197,23 @@ class Shard:
         self._report.verdicts[backend, verdict.kind] += 1
         if verdict.deviation:
             self._report.deviations[backend, verdict.deviation] += 1
-        failing = verdict.kind in FAILING
+        self._record(case, backend, verdict)
+
+    def _record(self, case: Case, backend: str, verdict: Verdict, modes: tuple[str, ...] = ()) -> None:
         about = instruction(case.code[0]) if len(case.code) == 1 else None
-        group = SEQUENCES if about is None else about.family
+        group = MODES if modes else SEQUENCES if about is None else about.family
+        failing = verdict.kind in FAILING
         token = to_token(msgspec.structs.replace(case, name="")) if failing or verdict.deviation else ""
         cause, report = verdict.deviation, ""
         if failing:
-            title = SEQUENCE if about is None else about.title
-            cause = f"{title}: {symptom(verdict, None if about is None else about.word)}"
+            seen = symptom(verdict, None if about is None else about.word)
+            cause = ", ".join((f"{SEQUENCE if about is None else about.title}: {seen}", *modes))
             report = f"  {case.name}\n  replay   assay64 replay '{token}' --backend {shlex.quote(backend)}"
-        # The journal has one instruction class for a test.
-        self._journal.check(
-            CheckRecord(
-                test=f"{TEST}::{group}",
-                group=group,
-                backend=backend,
-                verdict=verdict,
-                token=token,
-                cause=cause,
-                report=report,
-            )
+        test = f"{TEST}::{group}"  # the journal has one instruction class for a test
+        check = CheckRecord(
+            test=test, group=group, backend=backend, verdict=verdict, token=token, cause=cause, report=report
         )
+        self._journal.check(check)
 
     def _passed(self, case: Case, verdicts: dict[str, Verdict]) -> None:
         unit = unit_of(case)
@@ -260,6 +256,8 @@ class Shard:
             self._keep(_failure(alike, small, seen[backend], seen))
 
     def _keep(self, failure: Failure) -> None:
+        if failure.modes:
+            self._record(failure.case, failure.backends[0], failure.verdict, failure.modes)
         kind = kind_of(failure)
         self._kinds[kind] += 1
         if self._kinds[kind] <= KEPT:

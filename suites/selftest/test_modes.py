@@ -17,6 +17,7 @@ from assay64.harness.judge.execute import Executor
 from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.shard import Settings, Shard
 from assay64.harness.judge.triage import Failure
+from assay64.harness.record.records import CheckRecord
 
 FAKES = Path(__file__).with_name("mode_fakes.py")
 EVERYWHERE = {modes.CACHED, modes.COLD, modes.STEPPED, modes.MIDDLE, modes.PAGE_END}
@@ -90,12 +91,16 @@ def test_a_difference_is_no_agreement() -> None:
 
 
 class Journal:
-    def check(self, record: Any, number: int | None = None) -> None: ...
+    def __init__(self) -> None:
+        self.records: list[CheckRecord] = []
+
+    def check(self, record: CheckRecord, number: int | None = None) -> None:
+        self.records.append(record)
 
 
-def found_by(fake: str, **settings: Any) -> list[Failure]:
+def found_by(fake: str, journal: Journal | None = None, **settings: Any) -> list[Failure]:
     options = Settings(seed=1, backends=(f"{FAKES}:{fake}",), directory="", cases=24, only=("EOR",), **settings)
-    shard = Shard(options, 0, Journal())
+    shard = Shard(options, 0, journal or Journal())
     try:
         return [failure for report in shard.run(lambda: False) for failure in report.failures]
     finally:
@@ -103,9 +108,13 @@ def found_by(fake: str, **settings: Any) -> list[Failure]:
 
 
 def test_a_wrong_single_step_is_a_finding_of_its_mode() -> None:
-    found = found_by("WRONG_STEP", lengths=(1,))
+    journal = Journal()
+    found = found_by("WRONG_STEP", journal, lengths=(1,))
     assert found
     assert {failure.modes for failure in found} == {(modes.STEPPED,)}
+    noted = [record for record in journal.records if record.group == "Execution modes"]
+    assert len(noted) >= len(found)
+    assert all(modes.STEPPED in record.cause for record in noted)
 
 
 def test_what_goes_wrong_in_cached_code_alone_is_a_finding_of_modes() -> None:
