@@ -70,8 +70,8 @@ class Batch:
     ``code`` has shape (n, w) and ``code_words`` says how many of the w words each case has; the rest of a row is
     ignored. Every case starts from ``initial`` (n,) with the data region as ``fill`` makes it (see memory.py), stops at
     the end of its code, after ``budget`` instructions, or by an exit. The backend fills ``final``, ``exits`` and the
-    first ``n_changes`` rows of ``changes``, in the order of the cases. ``done`` counts finished cases. The instance that
-    runs it is made for ``environment``.
+    first ``n_changes`` rows of ``changes``, in the order of the cases. ``done`` counts finished cases. The instance
+    that runs it is made for ``environment``.
     """
 
     code: npt.NDArray[np.uint32]
@@ -85,7 +85,7 @@ class Batch:
     changes: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, CHANGE_DTYPE))
     n_changes: int = 0
     done: int = 0
-    environment: Environment = Environment()
+    environment: Environment = field(default_factory=Environment)
 
     def __post_init__(self) -> None:
         n = len(self.code)

@@ -15,6 +15,7 @@ import pytest
 from assay64.harness.backends.contract import BackendDied
 from assay64.harness.backends.runner import NATIVE, QEMU_USER, arena
 from assay64.harness.backends.runner.host import features_of
+from assay64.harness.backends.runner.instance import RunnerInstance
 from assay64.harness.backends.runner.program import ARENA
 from assay64.harness.cases.case import DATA_REGION, Case, Environment
 from assay64.harness.cases.layout import STATE_DTYPE
@@ -144,6 +145,7 @@ def test_the_death_of_the_process_is_told(guest):
 
 def test_closing_ends_the_process():
     instance = BACKEND.create(Environment())
+    assert isinstance(instance, RunnerInstance)
     process = instance.runner.process_id
     instance.close()
     with pytest.raises(ProcessLookupError):
