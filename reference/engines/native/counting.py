@@ -10,6 +10,16 @@ from assay64.reference.engines.native import layout
 from assay64.reference.engines.native.block import Block
 from assay64.reference.engines.native.layout import COUNTED, COUNTS
 
+_KINDS = {"ptr": "u8", "i64": "u8", "i32": "u4", "i16": "u2"}
+_ENTRY = np.dtype(
+    {
+        "names": list(COUNTED.offsets),
+        "formats": [_KINDS[kind] for kind in COUNTED.kinds.values()],
+        "offsets": list(COUNTED.offsets.values()),
+        "itemsize": COUNTED.size,
+    }
+)
+
 
 class Counters:
     """Zeroed counters for the records at ``records``, of ``code_pages`` pages. ``bytes``: the memory that they take."""
@@ -18,12 +28,8 @@ class Counters:
         self.names = [definition.name for definition in definitions()] + [UNALLOCATED]
         self._block, self._definitions = Block(COUNTS.size), Block(8 * len(self.names))
         self._table = Block(COUNTED.size * layout.RECORDS_PER_PAGE * code_pages)
-        for name, value in (
-            ("records", records),
-            ("table", self._table.address),
-            ("definitions", self._definitions.address),
-        ):
-            self._set(name, value)
+        self._set("bias", self._table.address - (records * COUNTED.size // layout.RECORD_SIZE) & (1 << 64) - 1)
+        self._set("definitions", self._definitions.address)
 
     @property
     def address(self) -> int:
@@ -55,6 +61,11 @@ class Counters:
         self._set("next_pc", pc + 4)
 
     def tally(self) -> Tally:
-        numbers = self._definitions.view(0, np.uint64, len(self.names)).tolist()
-        instructions = {name: number for name, number in zip(self.names, numbers, strict=True) if number}
-        return Tally(instructions, self._get("reads"), self._get("writes"), self._get("branches"))
+        """The numbers so far: those that are settled, and those of the records as they stand."""
+        table = self._table.bytes.view(_ENTRY)
+        now = table[table["count"] != 0]
+        numbers = self._definitions.view(0, np.uint64, len(self.names)).copy()
+        np.add.at(numbers, now["definition"], now["count"])
+        reads, writes = (self._get(name) + int((now[name] * now["count"]).sum()) for name in ("reads", "writes"))
+        instructions = {name: number for name, number in zip(self.names, numbers.tolist(), strict=True) if number}
+        return Tally(instructions, reads, writes, self._get("branches"))

@@ -21,11 +21,13 @@ from assay64.reference.engines.native.layout import (
 )
 
 PARAMETERS = "ptr %s, ptr %op, i64 %k"
+COUNTED_SHIFT = (RECORD_SIZE // COUNTED.size).bit_length() - 1
 
 
 def functions() -> Iterator[Function]:
     yield _watched()
     yield _count_instruction()
+    yield _retire()
     yield _count_stub()
     yield _count_from()
     yield _count_decoded()
@@ -63,31 +65,40 @@ def _watched() -> Function:
 
 
 def _count_instruction() -> Function:
-    """Count an instruction by what it was decoded as. A branch was taken when it is not the one that would follow."""
+    """Count an execution of an entry. A branch was taken when this is not the instruction that would follow."""
     f = Function("count_instruction", "void", "ptr %counts, ptr %counted, i64 %pc")
-    number = f.cast("zext", "i32", f.field("i32", "%counted", COUNTED["definition"]), "i64")
-    place = f.offset(f.field("ptr", "%counts", COUNTS["definitions"]), f.binary("shl", "i64", number, 3))
-    f.store("i64", f.binary("add", "i64", f.load("i64", place), 1), place)
+    _add(f, f.offset("%counted", COUNTED["count"]), 1)
     taken = f.compare("ne", "i64", "%pc", f.field("i64", "%counts", COUNTS["next_pc"]))
-    added = {name: f.cast("zext", "i16", f.field("i16", "%counted", COUNTED[name]), "i64") for name in _ACCESSES}
-    for name, value in (*added.items(), ("branches", f.cast("zext", "i1", taken, "i64"))):
-        f.set_field(
-            "i64", "%counts", COUNTS[name], f.binary("add", "i64", f.field("i64", "%counts", COUNTS[name]), value)
-        )
+    with f.when(taken, UNLIKELY):
+        _add(f, f.offset("%counts", COUNTS["branches"]), 1)
     f.set_field("i64", "%counts", COUNTS["next_pc"], f.binary("add", "i64", "%pc", 4))
     f.ret()
     return f
 
 
-_ACCESSES = ("reads", "writes")
+def _add(f: Function, place: str, value: str | int) -> None:
+    f.store("i64", f.binary("add", "i64", f.load("i64", place), value), place)
+
+
+def _retire() -> Function:
+    """Move what an entry has counted to the counters of its definition: it is to stand for something else."""
+    f = Function("retire", "void", "ptr %counts, ptr %counted")
+    count = f.field("i64", "%counted", COUNTED["count"])
+    number = f.cast("zext", "i32", f.field("i32", "%counted", COUNTED["definition"]), "i64")
+    _add(f, f.offset(f.field("ptr", "%counts", COUNTS["definitions"]), f.binary("shl", "i64", number, 3)), count)
+    for name in ("reads", "writes"):
+        each = f.cast("zext", "i16", f.field("i16", "%counted", COUNTED[name]), "i64")
+        _add(f, f.offset("%counts", COUNTS[name]), f.binary("mul", "i64", each, count))
+    f.set_field("i64", "%counted", COUNTED["count"], 0)
+    f.ret()
+    return f
 
 
 def _counted(f: Function, counts: str, record: str) -> str:
     """The entry beside a record."""
-    first = f.field("i64", counts, COUNTS["records"])
-    distance = f.binary("sub", "i64", f.cast("ptrtoint", "ptr", record, "i64"), first)
-    scaled = f.binary("lshr", "i64", distance, (RECORD_SIZE // COUNTED.size).bit_length() - 1)
-    return f.offset(f.field("ptr", counts, COUNTS["table"]), scaled)
+    scaled = f.binary("lshr", "i64", f.cast("ptrtoint", "ptr", record, "i64"), COUNTED_SHIFT)
+    address = f.binary("add", "i64", scaled, f.field("i64", counts, COUNTS["bias"]))
+    return f.cast("inttoptr", "i64", address, "ptr")
 
 
 def _count_stub() -> Function:
@@ -104,8 +115,8 @@ def _count_stub() -> Function:
 def _count_from() -> Function:
     """For single step, which executes a copy of a record: count it, and give the copy its own handler."""
     f = Function("count_from", "void", "ptr %s, ptr %record, ptr %copy")
-    counts = f.field("ptr", "%s", CONTEXT["counts"])
-    with f.when(f.compare("eq", "ptr", f.load("ptr", "%copy"), "@h_count")):
+    with f.when(f.compare("eq", "ptr", f.load("ptr", "%copy"), "@h_count"), UNLIKELY):
+        counts = f.field("ptr", "%s", CONTEXT["counts"])
         counted = _counted(f, counts, "%record")
         f.call("void", "@count_instruction", f"ptr {counts}, ptr {counted}, i64 {f.field('i64', '%copy', RECORD_PC)}")
         f.store("ptr", f.load("ptr", counted), "%copy")
@@ -114,12 +125,14 @@ def _count_from() -> Function:
 
 
 def _count_decoded() -> Function:
-    """Count what was decoded last."""
+    """Count what was decoded last, once."""
     f = Function("count_decoded", "void", "ptr %s, i64 %pc")
     counts = f.field("ptr", "%s", CONTEXT["counts"])
-    with f.when(f.compare("ne", "ptr", counts, "null")):
-        last = f.offset("%s", CONTEXT["decoded_as"] - COUNTED["definition"])
-        f.call("void", "@count_instruction", f"ptr {counts}, ptr {last}, i64 %pc")
+    with f.when(f.compare("ne", "ptr", counts, "null"), UNLIKELY):
+        once = f.offset(counts, COUNTS["once"])
+        f.set_field("i64", once, COUNTED["definition"], f.field("i64", "%s", CONTEXT["decoded_as"]))
+        f.call("void", "@count_instruction", f"ptr {counts}, ptr {once}, i64 %pc")
+        f.call("void", "@retire", f"ptr {counts}, ptr {once}")
     f.ret()
     return f
 
@@ -130,6 +143,7 @@ def _decoded() -> Function:
     counts = f.field("ptr", "%s", CONTEXT["counts"])
     with f.when(f.compare("ne", "ptr", counts, "null"), UNLIKELY):
         counted = _counted(f, counts, "%op")
+        f.call("void", "@retire", f"ptr {counts}, ptr {counted}")
         f.store("ptr", f.load("ptr", "%op"), counted)
         f.set_field("i64", counted, COUNTED["definition"], f.field("i64", "%s", CONTEXT["decoded_as"]))
         f.store("ptr", "@h_count", "%op")

@@ -83,10 +83,11 @@ PAGES = Fields("count:i64 limit:i64 host:ptr address:ptr words:ptr records:ptr")
 WORDS_PER_PAGE = 1024
 RECORDS_PER_PAGE = WORDS_PER_PAGE + 1  # the last one continues on the next page
 
-# Counters: of each definition, and one more of what is unallocated; accesses through the TLB; branches taken. Beside
-# the table of records one of what they stand for.
-COUNTS = Fields("records:i64 table:ptr definitions:ptr reads:i64 writes:i64 branches:i64 next_pc:i64")
-COUNTED = Fields("handler:ptr definition:i32 reads:i16 writes:i16")
+# Counters: of each definition, and one more of what is unallocated; accesses through the TLB; branches taken. A table
+# beside the records has an entry for each, at half the record's address plus ``bias``: what the record stands for, and
+# how often it was executed since it was decoded.
+COUNTED = Fields("handler:ptr definition:i32 reads:i16 writes:i16 count:i64")
+COUNTS = Fields(f"bias:i64 definitions:ptr reads:i64 writes:i64 branches:i64 next_pc:i64 once:{COUNTED.size}")
 
 # A decoded instruction.
 RECORD_HANDLER, RECORD_PC, RECORD_OPERANDS = 0, 8, 16
