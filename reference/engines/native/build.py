@@ -41,7 +41,7 @@ _SOURCES = (
     "engines/tracing.py",
     "engines/native",
 )
-_DRIVERS = ("build.py", "compile.py", "engine.py", "batch.py", "block.py", "space.py", "counting.py")
+_DRIVERS = ("build.py", "compile.py", "engine.py", "batch.py", "block.py", "space.py", "counting.py", "registers.py")
 
 
 _OPTIONS = "O2 pic"
