@@ -15,15 +15,16 @@ from types import FrameType
 
 import msgspec
 
-from assay64.harness.cases.case import Case
-from assay64.harness.cases.outcome import VerdictKind
+from assay64.harness.cases.case import CODE_ADDRESS, Case, Run
+from assay64.harness.cases.outcome import Verdict, VerdictKind
 from assay64.harness.cases.sequences import Sequences
 from assay64.harness.cases.tokens import to_token
 from assay64.harness.errors import AssayError
 from assay64.harness.judge import deviations as known
 from assay64.harness.judge.expected import Oracle
+from assay64.harness.judge.instructions import instruction
 from assay64.harness.judge.judge import Judge
-from assay64.harness.judge.modes import UNOPTIMISED
+from assay64.harness.judge.modes import UNOPTIMISED, variants
 from assay64.harness.judge.shard import Report, Settings, main
 from assay64.harness.judge.shrink import same_failure, shrink
 from assay64.harness.judge.spectra import Place, spectrum
@@ -194,10 +195,21 @@ def _finding(group: Group, judge: Judge, off: dict[str, str], *, shrinks: bool) 
         case = smaller(failure, group.backends if run_on == group.backends[0] else (run_on,), judge)
         again = judge.judge(case, run_on)
         verdict = again if again.kind in FAILING else verdict
+    title, modes, units, members = group.title, group.modes, group.units, [one.case for one in group.members]
+    plain = msgspec.structs.replace(case, actions=(Run(),), code_address=CODE_ADDRESS)
+    if modes and len(case.code) == 1 and _fails_everywhere(plain, group.backends[0], judge):
+        # What made the sequence differ between modes was the way that it took after an ordinary failure.
+        case, verdict, run_on = plain, judge.judge(plain, group.backends[0]), group.backends[0]
+        title, modes, units, members = (
+            f"{instruction(case.code[0]).title}: {group.symptom}",
+            (),
+            (unit_of(case),),
+            [case],
+        )
     where, line = group.place or ("", 0)
     file = where.partition(" (")[2].rstrip(")")
     return Finding(
-        title=group.title,
+        title=title,
         backends=group.backends,
         culprit=group.culprit,
         symptom=group.symptom,
@@ -208,15 +220,28 @@ def _finding(group: Group, judge: Judge, off: dict[str, str], *, shrinks: bool) 
         function=group.function,
         place=f"{file}:{line}" if line else file,
         shared=group.shared,
-        modes=group.modes,
-        units=group.units,
+        modes=modes,
+        units=units,
         votes={name: dict(votes) for name, votes in group.votes.items()},
         verdict=verdict,
         case=case,
         before=failure.case,
-        members=tuple(to_token(one.case) for one in group.members),
+        members=tuple(map(to_token, members)),
         seconds=round(time.monotonic() - began, 3),
     )
+
+
+def _fails_everywhere(case: Case, backend: str, judge: Judge) -> bool:
+    """Whether a case fails as it is and in every mode that the backend itself has."""
+    expected = judge.expected(case)
+    if isinstance(expected, Verdict) or judge.judge(case, backend).kind not in FAILING:
+        return False
+    capabilities = judge.capabilities(backend)
+    for variant in variants(case, expected[0], capabilities):
+        name = capabilities.optimiser_off if variant.unoptimised else backend
+        if judge.judge(variant.case, name).kind not in FAILING:
+            return False
+    return True
 
 
 def smaller(failure: Failure, backends: tuple[str, ...], judge: Judge) -> Case:
