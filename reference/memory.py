@@ -31,6 +31,18 @@ class Page:
     guarded: bool = False
 
 
+def _check_pages(operation: str, address: int, size: int) -> None:
+    if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
+        raise ValueError(f"{operation} {address:#x}, {size:#x}: whole pages of {PAGE_SIZE:#x} bytes")
+    if not 0 <= address <= (1 << 64) - size:
+        raise ValueError(f"{operation} {address:#x}, {size:#x}: addresses have 64 bits")
+
+
+def _check_permissions(operation: str, address: int, permissions: str) -> None:
+    if set(permissions) - set("rwx-"):
+        raise ValueError(f"{operation} {address:#x}: permissions are letters of rwx, not {permissions!r}")
+
+
 @dataclass
 class AddressSpace:
     """Guest pages by page number, and the exclusive monitors of all processing elements that share them."""
@@ -63,14 +75,10 @@ class AddressSpace:
 
         ``identity`` names the buffer for aliases.
         """
-        if address % PAGE_SIZE or size % PAGE_SIZE or size <= 0:
-            raise ValueError(f"map {address:#x}, {size:#x}: whole pages of {PAGE_SIZE:#x} bytes")
+        _check_pages("map", address, size)
         if offset < 0 or offset + size > len(buffer):
             raise ValueError(f"map {address:#x}: the buffer has {len(buffer):#x} bytes")
-        if not 0 <= address <= (1 << 64) - size:
-            raise ValueError(f"map {address:#x}, {size:#x}: addresses have 64 bits")
-        if set(permissions) - set("rwx-"):
-            raise ValueError(f"map {address:#x}: permissions are letters of rwx, not {permissions!r}")
+        _check_permissions("map", address, permissions)
         self.version += 1
         number = self._number(id(buffer) if identity is None else identity, buffer)
         for start in range(0, size, PAGE_SIZE):
@@ -133,6 +141,8 @@ class AddressSpace:
 
     def protect(self, address: int, size: int, permissions: str) -> None:
         """Change the permissions of mapped pages; pages that are not mapped stay so."""
+        _check_pages("protect", address, size)
+        _check_permissions("protect", address, permissions)
         self.version += 1
         for number in range(address >> PAGE_BITS, address + size >> PAGE_BITS):
             if (old := self.pages.get(number)) is not None:
@@ -148,6 +158,7 @@ class AddressSpace:
                 )
 
     def unmap(self, address: int, size: int) -> None:
+        _check_pages("unmap", address, size)
         self.version += 1
         for number in range(address >> PAGE_BITS, address + size >> PAGE_BITS):
             self.pages.pop(number, None)
