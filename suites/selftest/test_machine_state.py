@@ -142,6 +142,35 @@ def test_elements_by_turns_meet_as_the_schedule_says(seed):
     assert max(executed) > 40 * 6  # somebody's store did not pass
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_elements_that_rewrite_each_others_code_go_the_same_way_under_both_engines(seed):
+    """Random programs that rewrite themselves, three elements in one program, each from its own registers."""
+    found = []
+    for engine in ENGINES:
+        start, rng = random_program(seed, synchronised=True), random.Random(seed)
+        made = Machine(CPU, engine=engine, elements=3)
+        for segment in start.segments:
+            made.map(segment.address, segment.size, segment.permissions)
+            made.write(segment.address, segment.data)
+        for element in range(3):
+            for index, value in start.x.items():
+                made.set("X", index, value ^ (element if index < 19 else 0), element=element)
+            made.set("PC", 0, start.pc, element=element)
+            made.set("SP_EL0", 0, start.sp, element=element)
+        running, ended = [0, 1, 2], []
+        for _ in range(400):
+            if not running:
+                break
+            stopped = made.run_interleaved((rng.choice(running), rng.randint(1, 25)) for _ in range(5))
+            if stopped is not None:
+                running.remove(stopped[0])
+            state = made.snapshot()
+            ended.append((str(stopped), str(state.elements), state.contents))
+        found.append(ended)
+    assert found[0] == found[1]
+    assert len(found[0]) > 20
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_store_of_one_element_to_code_is_seen_by_another(engine):
     made = machine(engine, 0xB900_0043, 0x1400_0000, elements=2)  # str w3, [x2]; b .
