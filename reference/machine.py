@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from assay64.reference.bits import bits
-from assay64.reference.engines.accesses import Chooser, Controls, ModelChooser, WatchedRange
+from assay64.reference.engines.accesses import Chooser, Controls, ModelChooser
 from assay64.reference.engines.counts import Counts
 from assay64.reference.engines.golden import GoldenPE
+from assay64.reference.engines.watching import WatchedRange
 from assay64.reference.instruments import Instruments, OnAccess, OnException, OnInstruction
 from assay64.reference.memory import AddressSpace
 from assay64.reference.models import Model, model

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay64.reference.bits import Bits
-from assay64.reference.engines.accesses import Controls, Reservation, WatchedRange
+from assay64.reference.engines.accesses import Controls, Reservation
 from assay64.reference.engines.golden import GoldenPE
+from assay64.reference.engines.watching import WatchedRange
 from assay64.reference.memory import AddressSpace, Location, Page
 
 

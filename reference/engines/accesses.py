@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from assay64.reference.bits import Bits, Constant, If, Unknown, bits, unknown_mask
+from assay64.reference.engines.watching import WatchedRange
 from assay64.reference.memory import PAGE_SIZE, AddressSpace, Page
 from assay64.reference.models import Model
 from assay64.reference.pseudocode.exceptions import DataAbort, FaultKind, Watchpoint
@@ -105,20 +106,6 @@ class MonitoredAccess:
     size: int
 
 
-@dataclass(frozen=True)
-class WatchedRange:
-    """``size`` bytes from ``address`` (modulo 2**64) whose reads, writes or both are to be noticed."""
-
-    address: int
-    size: int
-    read: bool
-    write: bool
-
-    def meets(self, address: int, size: int, *, write: bool) -> bool:
-        wanted = self.write if write else self.read
-        return wanted and ((address - self.address & MASK64) < self.size or (self.address - address & MASK64) < size)
-
-
 @dataclass(kw_only=True)
 class MemoryAccesses:
     """The part of a processing element that reaches memory. ``number`` tells the elements of one machine apart."""
@@ -138,8 +125,7 @@ class MemoryAccesses:
     watchpoints: tuple[WatchedRange, ...] = ()
     # While there are watchpoints: what the instruction in progress has overwritten, in order.
     overwritten: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
-    # Told of each access that is about to be made: its address, its size in bytes, whether it writes.
-    on_access: Callable[[int, int, bool], None] | None = None
+    on_access: Callable[[int, int, bool], None] | None = None  # before each: address, size in bytes, whether it writes
 
     # --- choices
 
@@ -317,9 +303,9 @@ class MemoryAccesses:
         self.clear_exclusive()
         if held is None or self.space.page(held.address) is None:
             return
-        location = self.space.location(held.address)
+        number, offset = location = self.space.location(held.address)
         self.reservation = Reservation(location, held.address, held.size)
-        (number, offset), granule = location, self.controls.exclusives_granule
+        granule = self.controls.exclusives_granule
         self.space.reservations[self.number] = (number, offset // granule, (offset + held.size - 1) // granule)
 
     def prefetch(self, address: Bits, operation: Bits) -> None:
