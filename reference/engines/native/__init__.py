@@ -6,7 +6,10 @@
     floating_point.py the host's arithmetic where it is the specification's
     host.py           the host's FPU, and its state while the generated code runs
     decoding.py       the decoder: from a word to its handler and decoded operands
-    memory.py         guest memory: the software TLB, faults, code that is written to
+    operands.py       where a decoded instruction keeps its operands
+    memory.py         an access to guest memory in a handler: the software TLB
+    translation.py    behind the TLB: translation, permissions, alignment, faults
+    writes.py         stores behind the TLB: code that is written to, monitors
     instruments.py    watchpoints and counters in generated code
     cases.py          the loop over the cases of a batch
     runtime.py        from handler to handler: lookup of code, the instruction budget, single step, batches

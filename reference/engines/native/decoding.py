@@ -15,8 +15,9 @@ from assay64.reference.encoding.decoder import Tree as Encodings
 from assay64.reference.encoding.definition import Definition
 from assay64.reference.engines.graph import Node
 from assay64.reference.engines.native.emitter import UNLIKELY, Function
-from assay64.reference.engines.native.handlers import Handler, Slot, register_offset
+from assay64.reference.engines.native.handlers import Handler
 from assay64.reference.engines.native.layout import CONTEXT, COUNTED
+from assay64.reference.engines.native.operands import Slot, register_offset
 from assay64.reference.engines.native.values import Values
 from assay64.reference.engines.native.variants import Body, Fork, Tree
 

@@ -160,3 +160,27 @@ class Function:
             self.place(body)
             yield index, after
             self.store(kind, self.binary("add", kind, index, 1), variable)
+
+
+class Merge:
+    """A value that is known when a condition holds, and is computed in the block otherwise: the last of the list."""
+
+    def __init__(self, out: Function, condition: str, known: str) -> None:
+        self._out, self._known, self._values = out, known, list[str]()
+        self._from, self._other, self._after = out.label(), out.label(), out.label()
+        out.branch(condition, self._from, self._other, LIKELY)
+        out.place(self._from)
+        out.jump(self._after)
+        out.place(self._other)
+
+    def __enter__(self) -> list[str]:
+        return self._values
+
+    def __exit__(self, *_: object) -> None:
+        out = self._out
+        end = out.label()
+        out.jump(end)
+        out.place(end)
+        out.jump(self._after)
+        out.place(self._after)
+        self._values.append(out.value(f"phi ptr [ {self._known}, %{self._from} ], [ {self._values[-1]}, %{end} ]"))

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from assay64.reference.bits import Bits, Constant, If
 from assay64.reference.engines.graph import Event, Interner, Node, Stage, recording
 from assay64.reference.engines.native import layout
-from assay64.reference.engines.native.emitter import HANDLER_CC, LIKELY, UNLIKELY, Function
-from assay64.reference.engines.native.layout import CONTEXT, RECORD_OPERANDS, RECORD_PC, RECORD_SIZE
+from assay64.reference.engines.native.emitter import HANDLER_CC, LIKELY, UNLIKELY, Function, Merge
+from assay64.reference.engines.native.layout import CONTEXT, RECORD_PC, RECORD_SIZE
 from assay64.reference.engines.native.memory import (
     Access,
     address_of,
@@ -27,6 +27,7 @@ from assay64.reference.engines.native.memory import (
     outlined_store_to,
     store_to,
 )
+from assay64.reference.engines.native.operands import RecordTooSmall, Slot, Slots, register_offset
 from assay64.reference.engines.native.values import Values
 from assay64.reference.engines.native.variants import Body
 from assay64.reference.pseudocode.exceptions import SoftwareBreakpoint, SupervisorCall, Undefined
@@ -42,23 +43,12 @@ CAREFUL = (layout.RECORDS_PER_PAGE + 1) * RECORD_SIZE
 _INLINE_ACCESSES = 4  # an instruction of more accesses calls a function for each
 # Events whose instruction golden executes.
 _RARE = frozenset({"wait", "send_event"})
+# Events that may leave to golden.
+_ACCESSES = frozenset(
+    {"load", "store", "store_exclusive", "atomic", "compare_and_swap", "zero_block", "cache_maintenance"}
+)
 # What an implementation is like; other registers of it count.
 _CONSTANTS = ("CTR_EL0", "DCZID_EL0")
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A decoded operand: what the decoder stores at ``offset`` of the record.
-
-    ``kind``: ``value`` (of ``node``), ``X``, ``Xw``, ``XSP``, ``V``, ``APKey`` (the offset in the context of the
-    register that ``node`` numbers; Xw is one to be written), ``sp_mask`` (15 when ``node`` numbers SP and its alignment
-    is checked), ``chain`` (the record of the branch's target, when it is known).
-    """
-
-    kind: str
-    node: Bits
-    offset: int
-    size: int
 
 
 @dataclass
@@ -74,32 +64,6 @@ class Handler:
     checks_fp: bool = False
     reads: int = 0
     writes: int = 0
-
-
-@dataclass
-class _Slots:
-    """Room for operands in a record."""
-
-    found: dict[tuple[str, Bits], Slot] = field(default_factory=dict[tuple[str, Bits], Slot])
-    used: int = 0
-
-    def get(self, kind: str, node: Bits, size: int) -> Slot:
-        slot = self.found.get((kind, node))
-        if slot is None:
-            offset = 0
-            while self.used >> offset & (1 << size) - 1:
-                offset += size
-            self.used |= (1 << size) - 1 << offset
-            slot = self.found[kind, node] = Slot(kind, node, RECORD_OPERANDS + offset, size)
-        return slot
-
-    @property
-    def end(self) -> int:
-        return RECORD_OPERANDS + self.used.bit_length()
-
-
-class RecordTooSmall(Exception):
-    """A handler has more operands than a record holds."""
 
 
 def golden_executes(body: Body) -> bool:
@@ -137,13 +101,14 @@ def handler(body: Body, functions: dict[str, Any]) -> Handler:
 
 class _Emitter:
     def __init__(self, functions: dict[str, Any]) -> None:
-        self._slots = _Slots()
+        self._slots = Slots()
         self._out = Function("HANDLER", f"{HANDLER_CC} void", PARAMETERS)
         self._values = Values(self._out, self._leaf, functions)
         self._sets_btype = False
         self._checks_fp = self._outlined = False
         self._leave = "exit_prepared"
         self._target: Bits | None = None
+        self._wrote = False
         self._recorder = _Recorder()
 
     def handler(self, body: Body) -> Handler:
@@ -211,6 +176,10 @@ class _Emitter:
 
     def _event(self, event: Event) -> bool:
         """Emit an event; whether the instruction ended."""
+        if event.kind == "write":
+            self._wrote = True
+        elif event.kind in _ACCESSES and self._wrote:
+            raise ValueError("an access behind a write: golden could not begin the instruction again")
         method: Callable[..., Any] = getattr(self, f"_{event.kind}")
         if event.kind in ("atomic", "compare_and_swap"):
             method(event.result, *event.arguments)
@@ -403,7 +372,7 @@ class _Emitter:
         out = self._out
         room = out.offset("%op", chain.offset)
         known = out.load("ptr", room)
-        with _Merge(out, out.compare("ne", "ptr", known, "null"), known) as merged:
+        with Merge(out, out.compare("ne", "ptr", known, "null"), known) as merged:
             merged.append(out.call("ptr", "@link", f"ptr %s, i64 {where}, ptr {room}"))
         return merged[-1]
 
@@ -413,33 +382,9 @@ class _Emitter:
         entry = out.offset("%s", out.binary("add", "i64", index, CONTEXT["jump_cache"]))
         hit = out.compare("eq", "i64", out.load("i64", entry), where)
         known = out.field("ptr", entry, 8)
-        with _Merge(out, hit, known) as merged:
+        with Merge(out, hit, known) as merged:
             merged.append(out.call("ptr", "@jump", f"ptr %s, i64 {where}"))
         return merged[-1]
-
-
-class _Merge:
-    """A value that is known when a condition holds, and is computed in the block otherwise: the last of the list."""
-
-    def __init__(self, out: Function, condition: str, known: str) -> None:
-        self._out, self._known, self._values = out, known, list[str]()
-        self._from, self._other, self._after = out.label(), out.label(), out.label()
-        out.branch(condition, self._from, self._other, LIKELY)
-        out.place(self._from)
-        out.jump(self._after)
-        out.place(self._other)
-
-    def __enter__(self) -> list[str]:
-        return self._values
-
-    def __exit__(self, *_: object) -> None:
-        out = self._out
-        end = out.label()
-        out.jump(end)
-        out.place(end)
-        out.jump(self._after)
-        out.place(self._after)
-        self._values.append(out.value(f"phi ptr [ {self._known}, %{self._from} ], [ {self._values[-1]}, %{end} ]"))
 
 
 class _Recorder:
@@ -456,12 +401,3 @@ class _Recorder:
 
     def narrowed(self, amount: Bits, width: int) -> Bits:
         return amount
-
-
-def register_offset(kind: str, number: int) -> int:
-    """Where register ``number`` is in the context."""
-    if kind in ("X", "Xw", "XSP"):
-        if number == 31:
-            return CONTEXT[{"X": "zero", "Xw": "sink", "XSP": "sp"}[kind]]
-        return CONTEXT["R"] + 8 * number
-    return CONTEXT[kind] + 16 * number

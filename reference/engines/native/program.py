@@ -10,7 +10,7 @@ from typing import Any
 from assay64.reference.encoding import definitions
 from assay64.reference.encoding.decoder import encoding_tree
 from assay64.reference.engines.graph import FunctionGraph
-from assay64.reference.engines.native import cases, host, instruments, memory, runtime
+from assay64.reference.engines.native import cases, host, instruments, runtime, translation, writes
 from assay64.reference.engines.native.decoding import DecoderEmitter, Settings, decode_function
 from assay64.reference.engines.native.emitter import HANDLER_CC, METADATA, Function
 from assay64.reference.engines.native.floating_point import EXACT, fast_path
@@ -78,7 +78,7 @@ def program(progress: Callable[[int, int], None] = lambda done, total: None) -> 
 
 
 def _runtime() -> Iterator[Function]:
-    for part in (memory, runtime, instruments, cases, host):
+    for part in (translation, writes, runtime, instruments, cases, host):
         yield from part.functions()
 
 
