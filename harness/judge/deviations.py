@@ -131,7 +131,7 @@ def load(path: Path) -> tuple[Deviation, ...]:
         tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise UsageError(f"{path}: {error}") from error
     entries = tables.pop("deviation", [])
     if tables or not isinstance(entries, list):

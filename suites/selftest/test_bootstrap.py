@@ -49,6 +49,8 @@ class Project:
             "harness/py.typed",
         ):
             shutil.copy(checkout / name, root / name)
+        (root / "docs").mkdir()
+        shutil.copy(checkout / "docs" / "pipe-protocol.md", root / "docs")
         shutil.copy(checkout / "harness" / "system_packages.toml", root / "harness")
         (root / "harness" / "cli").mkdir()
         (root / "harness" / "cli" / "__init__.py").write_text(COMMAND_LINE, encoding="utf-8")
