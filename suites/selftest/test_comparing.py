@@ -157,6 +157,11 @@ def test_sum(backend, number):
 '''
 
 
+def heed_interrupts() -> None:
+    """A job in the background of a shell script ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def going_on(tmp_path):
     """A run that has some verdicts and would last 40 s: (process, directory). In a process group of its own."""
@@ -165,7 +170,12 @@ def going_on(tmp_path):
     command = [sys.executable, "-c", "from assay64.harness.cli import main; main()", "run", str(suite)]
     command += ["--backend", f"{MODULE}:Tiny", "--report", str(report), "-j", "2"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
     ) as child:
         until = time.monotonic() + 120
         while sum(store.progress(report).cases.values() if report.exists() else ()) < 20:
