@@ -285,6 +285,8 @@ def test_failures_have_their_replay_tokens_in_junit_and_run_again_with_lf(plain_
         "def test_right(backend):\n    case('nop', expect()).check(backend)\n"
     )
     more = ("--backend", f"{FAKES}:WRONG_CARRY", "--junitxml", str(tmp_path / "out.xml"), "-p", "cacheprovider")
+    # Under tox pytest's cache is in the environment's folder, where others write too.
+    more += ("-o", f"cache_dir={tmp_path / 'cache'}")
     code, _ = plain_pytest(source, *more)
     assert code == 1
     tests = {test.get("name", "").split("[")[0]: test for test in junit(tmp_path / "out.xml")}
