@@ -1,10 +1,12 @@
-"""Small C and C++ sources compiled on first use into the user's cache. Where there is no compiler, that is said once.
+"""C and C++ sources of ours compiled on first use into the user's cache, and found there afterwards.
 
-An entry's name is the hash of all that it is made from. It must not know what the sources do.
+An entry's name is the hash of all that it is made from, so an upgrade of any of it makes a new entry. An entry counts
+only with the right checksum beside it; a damaged one is made again. It must not know what the sources do.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -12,7 +14,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,21 +31,38 @@ SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 COMPILE_TIMEOUT_S = 300
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """A library to be made. ``stamp`` is what it depends on besides; ``failure`` is said when it does not compile."""
+
+    name: str
+    compiler: str
+    sources: tuple[Path, ...]
+    headers: tuple[Path, ...]
+    flags: tuple[str, ...]
+    libraries: tuple[str, ...] = ()
+    stamp: str = ""
+    failure: str = "it does not compile"
+
+    def key(self) -> str:
+        digest = hashlib.sha256()
+        for path in sorted((*self.sources, *self.headers)):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        command = [self.compiler, "--version"]
+        version = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+        parts = [self.compiler, version, *self.flags, *self.libraries, self.stamp, sys.platform, platform.machine()]
+        digest.update("\0".join(parts).encode())
+        return digest.hexdigest()[:20]
+
+
 @lru_cache
-def shared_library(source: Path, *flags: str) -> Path:
-    """The library made of ``source``. Raises BackendUnavailable, with what is missing, when it cannot be made."""
+def shared_library(source: Path, *libraries: str) -> Path:
+    """The library made of one source. Raises BackendUnavailable, with what is missing, when it cannot be made."""
     compiler = find_compiler(source.suffix)
     if compiler is None:
         raise BackendUnavailable(f"no compiler for {source.name}: run `./assay64 doctor --install`")
-    options = [STANDARDS[source.suffix], *FLAGS, f"-I{INCLUDE}", *flags]
-    entry = cache_folder() / "native" / f"{source.stem}-{_key(compiler, source, options)}{SUFFIX}"
-    try:
-        if not entry.is_file():
-            entry.parent.mkdir(parents=True, exist_ok=True)
-            _compile([compiler, str(source), *options], entry)
-    except OSError as error:
-        raise BackendUnavailable(f"{error}; set ASSAY64_CACHE to a folder that can be written") from error
-    return entry
+    flags = (STANDARDS[source.suffix], *FLAGS, f"-I{INCLUDE}")
+    return compiled(Recipe(source.stem, compiler, (source,), tuple(INCLUDE.glob("*.h")), flags, libraries))
 
 
 def find_compiler(suffix: str) -> str | None:
@@ -51,30 +72,65 @@ def find_compiler(suffix: str) -> str | None:
     return next((path for name in ((chosen,) if chosen else names) if (path := shutil.which(name))), None)
 
 
-def _key(compiler: str, source: Path, options: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for path in (source, *sorted(INCLUDE.glob("*.h"))):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
-    digest.update("\0".join([compiler, version, *options, sys.platform, platform.machine()]).encode())
-    return digest.hexdigest()[:20]
+def compiled(recipe: Recipe) -> Path:
+    """The library, from the cache or newly made. Raises BackendUnavailable when it cannot be had."""
+    folder = cache_folder() / "native"
+    entry = folder / f"{recipe.name}-{recipe.key()}{SUFFIX}"
+    if _intact(entry):
+        return entry
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder / f"{recipe.name}.lock"):
+            # Another process may have made it while this one waited.
+            if not _intact(entry):
+                _compile(recipe, entry)
+    except OSError as error:
+        message = f"{recipe.name}: {error}; set ASSAY64_CACHE to a folder that can be written"
+        raise BackendUnavailable(message) from error
+    return entry
 
 
-def _compile(command: list[str], entry: Path) -> None:
+def _checksum_file(entry: Path) -> Path:
+    return entry.with_name(f"{entry.name}.sha256")
+
+
+def _intact(entry: Path) -> bool:
+    try:
+        return _checksum_file(entry).read_text() == hashlib.sha256(entry.read_bytes()).hexdigest()
+    except OSError:
+        return False
+
+
+def _compile(recipe: Recipe, entry: Path) -> None:
     handle, name = tempfile.mkstemp(dir=entry.parent, prefix=f"{entry.stem}.", suffix=".part")
     os.close(handle)
     part = Path(name)
     try:
-        done = subprocess.run(
-            [*command, "-o", name], capture_output=True, text=True, check=False, timeout=COMPILE_TIMEOUT_S
-        )
+        command = [recipe.compiler, *recipe.flags, *map(str, sorted(recipe.sources)), *recipe.libraries, "-o", name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMPILE_TIMEOUT_S)
         if done.returncode != 0:
-            lines = done.stderr.splitlines()
-            first = next((line for line in lines if "error" in line), f"exit status {done.returncode}")
-            raise BackendUnavailable(f"{entry.stem} does not compile: {first.strip()}")
+            lines = done.stderr.splitlines() or [f"exit status {done.returncode}"]
+            first = next((line for line in lines if "error" in line), lines[0])
+            raise BackendUnavailable(f"{recipe.name}: {recipe.failure}: {first.strip()}")
+        checksum = hashlib.sha256(part.read_bytes()).hexdigest()
         part.chmod(0o755)
         part.replace(entry)
+        _write(_checksum_file(entry), checksum)
     except subprocess.TimeoutExpired:
-        raise BackendUnavailable(f"{entry.stem}: the compiler did not finish in {COMPILE_TIMEOUT_S} s") from None
+        raise BackendUnavailable(f"{recipe.name}: the compiler did not finish in {COMPILE_TIMEOUT_S} s") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(text)
+    part.replace(path)
+
+
+@contextmanager
+def _lock(path: Path) -> Generator[None]:
+    """Hold the file for this process alone; it is released when the process ends, however it ends."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

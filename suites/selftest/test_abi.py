@@ -342,14 +342,14 @@ def test_first_runs_at_once_build_one_adapter_and_a_damaged_one_is_built_again(
 def test_another_compiler_or_source_makes_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler = build.find_compiler()
     assert compiler is not None
-    key = build._key(compiler)
-    assert build._key(compiler) == key
+    key = build.recipe(compiler).key()
+    assert build.recipe(compiler).key() == key
     wrapper = tmp_path / "c++"
     wrapper.write_text(f'#!/bin/sh\nexec {compiler} "$@"\n')
     wrapper.chmod(0o755)
-    assert build._key(str(wrapper)) != key
+    assert build.recipe(str(wrapper)).key() != key
     monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DX"))
-    assert build._key(compiler) != key
+    assert build.recipe(compiler).key() != key
 
 
 @needs_dynarmic
