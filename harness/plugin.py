@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from assay64.harness.check_context import CheckFailed, Context
+from assay64.harness.engine_choice import chosen_engine
 from assay64.harness.errors import AssayError
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ def _chosen_backends(config: pytest.Config) -> list[str]:
 
     wanted = list(dict.fromkeys(cast(list[str], config.getoption("backend"))))
     try:
+        chosen_engine()
         if not wanted:
             return [name for name in registry.names() if registry.load(name).available() is None]
         for name in wanted:

@@ -22,6 +22,7 @@ from assay64.harness.cli.fuzz import fuzz
 from assay64.harness.cli.replay import replay
 from assay64.harness.cli.report import report
 from assay64.harness.cli.run import run
+from assay64.harness.engine_choice import chosen_engine
 from assay64.harness.errors import AssayError, BackendUnavailable
 from assay64.reference.errors import EngineUnavailable
 
@@ -78,6 +79,7 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     command = typer.main.get_command(app)
     try:
+        chosen_engine()  # a misspelt one is said before any work
         code = command.main(
             args=None if arguments is None else list(arguments), prog_name="assay64", standalone_mode=False
         )

@@ -5,7 +5,6 @@ What the engine marks as open, or leaves to golden, stays undecided, and the ora
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 
 import numpy as np
@@ -14,7 +13,7 @@ from assay64.harness.cases.case import CODE_REGION, DATA_REGION, Environment
 from assay64.harness.cases.layout import ACCESSES, EXIT_KINDS, FAULTS, Batch
 from assay64.harness.cases.memory import fill_bytes
 from assay64.harness.cases.outcome import Access, ExitKind, Fault
-from assay64.harness.errors import UsageError
+from assay64.harness.engine_choice import chosen_engine
 from assay64.harness.judge.batch import BatchReference, Expected, empty_like
 from assay64.reference.engines.accesses import Controls
 from assay64.reference.engines.native import layout
@@ -41,10 +40,7 @@ _REMEMBERED_MACHINES = 8
 
 def native_reference() -> BatchReference | None:
     """The native engine, unless ASSAY64_ENGINE=golden says that golden is to answer for everything."""
-    engine = os.environ.get("ASSAY64_ENGINE", "native")
-    if engine not in ("native", "golden"):
-        raise UsageError(f"ASSAY64_ENGINE={engine}: the reference's engines are native and golden")
-    return NativeReference() if engine == "native" else None
+    return NativeReference() if chosen_engine() == "native" else None
 
 
 class NativeReference:

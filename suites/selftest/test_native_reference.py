@@ -11,6 +11,7 @@ from assay64.harness.backends.unicorn import BACKEND
 from assay64.harness.cases.batches import batch_key, batch_of
 from assay64.harness.cases.layout import STATE_DTYPE
 from assay64.harness.cases.random_cases import Generator
+from assay64.harness.cli import invoke
 from assay64.harness.errors import UsageError
 from assay64.harness.judge.batch import expected_of, matching
 from assay64.harness.judge.expected import Oracle
@@ -55,3 +56,9 @@ def test_the_engine_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY64_ENGINE", "glden")
     with pytest.raises(UsageError, match="native and golden"):
         native_reference()
+
+
+def test_an_engine_that_does_not_exist_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("ASSAY64_ENGINE", "glden")
+    assert invoke(["run", "random_instructions", "--backend", "unicorn"]) == 2
+    assert capsys.readouterr().err == "assay64: ASSAY64_ENGINE=glden: the reference's engines are native and golden\n"
