@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay64.harness.backends.base import check_environment
+from assay64.harness.backends.batch_regions import BatchRegions
 from assay64.harness.backends.contract import Unsupported
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import CODE_REGION, DATA_REGION, Environment
@@ -29,7 +30,7 @@ from assay64.harness.cases.layout import (
     StateRecord,
     unpack_exit,
 )
-from assay64.harness.cases.memory import HostMemory, fill_bytes
+from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Exit
 from assay64.harness.errors import BackendUnavailable
 
@@ -193,6 +194,7 @@ class LibraryInstance:
         self._exits: dict[int, npt.NDArray[Any]] = {}
         # What the guest can reach must outlive the machine.
         self._memories: list[HostMemory] = []
+        self._mappings = 0  # how often they were changed
 
     def _call(self, name: str, *arguments: Any) -> None:
         function = self._library.functions.get(name)
@@ -219,15 +221,18 @@ class LibraryInstance:
     ) -> None:
         if not 0 <= offset <= offset + size <= memory.size:
             raise ValueError(f"{size:#x} bytes from {offset:#x} lie outside a memory of {memory.size:#x} bytes")
+        self._mappings += 1
         flags = MAP_DEVICE * device | MAP_GUARDED * guarded
         self._call("map", address, memory.address + offset, size, permission_bits(permissions), flags)
         if not any(memory is known for known in self._memories):
             self._memories.append(memory)
 
     def protect(self, address: int, size: int, permissions: str) -> None:
+        self._mappings += 1
         self._call("protect", address, size, permission_bits(permissions))
 
     def unmap(self, address: int, size: int) -> None:
+        self._mappings += 1
         self._call("unmap", address, size)
 
     def set_state(self, vcpu: int, state: StateRecord) -> None:
@@ -285,18 +290,16 @@ class LibraryBatchInstance(LibraryInstance):
 
     def __init__(self, library: Library, config: str) -> None:
         super().__init__(library, config)
-        self._regions: tuple[HostMemory, HostMemory] | None = None
+        self._regions: BatchRegions | None = None
+        self._mapped_at = -1
 
     def run_batch(self, batch: Batch, progress: HostMemory) -> None:
-        code_memory, data_memory = self._map_regions()
-        pristine = np.zeros(data_memory.size, np.uint8)
-        if batch.fill is not None:
-            pristine[:] = np.frombuffer(fill_bytes(batch.fill, data_memory.size), np.uint8)
-        data_memory.bytes[:] = pristine
+        regions = self._mapped_regions()
+        regions.reset(batch.fill)
+        code_memory, data_memory, changes = regions.code, regions.data, regions.changes
         code = np.ascontiguousarray(batch.code, "<u4")
         code_words = np.ascontiguousarray(batch.code_words, "<u4")
         initial = np.ascontiguousarray(batch.initial)
-        changes = np.zeros(data_memory.size // 8 + 4096, CHANGE_DTYPE)
         collected = [batch.changes[: batch.n_changes]]
         offset = batch.code_address - CODE_REGION[0]
         if not 0 <= offset <= code_memory.size:
@@ -314,12 +317,12 @@ class LibraryBatchInstance(LibraryInstance):
             initial=_address_of(initial, STATE_DTYPE),
             final_state=_address_of(batch.final, STATE_DTYPE),
             exits=_address_of(batch.exits, EXIT_DTYPE),
-            changes=changes.ctypes.data,
+            changes=regions.changes_address,
             changes_capacity=len(changes),
             budget=batch.budget,
             data_address=DATA_REGION[0],
             data_memory=data_memory.address,
-            data_pristine=pristine.ctypes.data,
+            data_pristine=regions.pristine_address,
             data_size=data_memory.size,
             done=batch.done,
             progress=progress.address,
@@ -338,13 +341,14 @@ class LibraryBatchInstance(LibraryInstance):
             batch.changes = np.concatenate(collected)
             batch.n_changes = len(batch.changes)
 
-    def _map_regions(self) -> tuple[HostMemory, HostMemory]:
+    def _mapped_regions(self) -> BatchRegions:
+        """The memory of the default regions, mapped anew where somebody else has mapped something in between."""
         if self._regions is None:
-            self._regions = HostMemory(CODE_REGION[1]), HostMemory(DATA_REGION[1])
-        for memory, (address, size), permissions in zip(
-            self._regions, (CODE_REGION, DATA_REGION), ("rx", "rw"), strict=True
-        ):
-            self.map(address, memory, 0, size, permissions)
+            self._regions = BatchRegions()
+        if self._mapped_at != self._mappings:
+            self.map(CODE_REGION[0], self._regions.code, 0, CODE_REGION[1], "rx")
+            self.map(DATA_REGION[0], self._regions.data, 0, DATA_REGION[1], "rw")
+            self._mapped_at = self._mappings
         return self._regions
 
 

@@ -59,9 +59,16 @@ class Slot:
     def __init__(self, descriptor: int | None = None) -> None:
         self.descriptor = _shared_file() if descriptor is None else descriptor
         self._map: mmap.mmap | None = None
+        self._given: tuple[tuple[int, int], Arrays] | None = None
 
     def arrays(self, count: int, width: int) -> Arrays:
         """Room for ``count`` cases of ``width`` words. Arrays that were given out before stay what they are."""
+        # Batches of one shape follow each other, and making the arrays costs as much as some hundred cases.
+        if self._given is None or self._given[0] != (count, width):
+            self._given = (count, width), self._arrays(count, width)
+        return self._given[1]
+
+    def _arrays(self, count: int, width: int) -> Arrays:
         shapes: list[tuple[Any, tuple[int, ...]]] = [
             (np.dtype(np.uint32), (count, width)),
             (np.dtype(np.uint32), (count,)),

@@ -19,13 +19,15 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
 from assay64.harness.backends import registry
-from assay64.harness.backends.contract import Backend, BackendDied, BatchInstance, Instance, Unsupported
+from assay64.harness.backends.contract import Backend, BackendDied, BatchInstance, Unsupported
 from assay64.harness.cases.case import DATA_REGION, Case, Environment
 from assay64.harness.cases.layout import CHANGE_DTYPE, Batch
 from assay64.harness.errors import UsageError
@@ -190,7 +192,9 @@ class _Child:
         self._progress = progress
         self._words = progress.words()
         self._slots = slots
-        self._instances: OrderedDict[Environment, Instance] = OrderedDict()
+        # With what closes them.
+        self._instances: OrderedDict[Environment, tuple[BatchInstance, Callable[[], None]]] = OrderedDict()
+        self._changes: npt.NDArray[Any] = np.zeros(0, CHANGE_DTYPE)
 
     def serve(self, requests: BinaryIO, answers: BinaryIO) -> None:
         words = self._words
@@ -233,7 +237,7 @@ class _Child:
                 fill=request.fill,
                 final=arrays.final,
                 exits=arrays.exits,
-                changes=np.zeros(request.count + DATA_REGION[1] // 8, CHANGE_DTYPE),
+                changes=self._room(request.count + DATA_REGION[1] // 8),
                 environment=request.environment,
             )
             self._batch_instance(request.environment).run_batch(batch, self._progress)
@@ -252,22 +256,30 @@ class _Child:
             return frames.message(frames.BatchRefused(_one_line(error), failed=True))
 
     def _batch_instance(self, environment: Environment) -> BatchInstance:
-        instance = self._instances.pop(environment, None)
-        if instance is None:
+        kept = self._instances.pop(environment, None)
+        if kept is None:
             instance = self._executor.backend.create(environment, 1)
-        if not isinstance(instance, BatchInstance):
-            instance.close()
-            raise Unsupported(f"{self._executor.capabilities.name} runs no batches")
-        self._instances[environment] = instance
+            # Asked once: it looks up every name of the protocol.
+            if not isinstance(instance, BatchInstance):
+                instance.close()
+                raise Unsupported(f"{self._executor.capabilities.name} runs no batches")
+            kept = instance, instance.close
+        self._instances[environment] = kept
         if len(self._instances) > KEPT_BATCH_INSTANCES:
-            self._instances.popitem(last=False)[1].close()
-        return instance
+            self._instances.popitem(last=False)[1][1]()
+        return kept[0]
+
+    def _room(self, rows: int) -> npt.NDArray[Any]:
+        """Room for changes, the same for every batch that finds enough of it."""
+        if len(self._changes) < rows:
+            self._changes = np.zeros(rows, CHANGE_DTYPE)
+        return self._changes
 
     def _forget(self, environment: Environment) -> None:
         """Close the instance in which something went wrong."""
-        instance = self._instances.pop(environment, None)
-        if instance is not None:
-            instance.close()
+        kept = self._instances.pop(environment, None)
+        if kept is not None:
+            kept[1]()
 
 
 def _die_likewise(died: BackendDied) -> NoReturn:

@@ -25,6 +25,11 @@ constexpr std::uint64_t Kept(std::uint64_t pc) {
     return static_cast<std::uint64_t>(static_cast<std::int64_t>(pc << 8) >> 8);
 }
 
+// Dynarmic's register files lie in memory as those of struct assay64_state do.
+using General = std::array<std::uint64_t, 31>;
+using Vectors = std::array<Dynarmic::A64::Vector, 32>;
+static_assert(sizeof(General) == sizeof(assay64_state::x) && sizeof(Vectors) == sizeof(assay64_state::v));
+
 std::uint32_t Log2Words(std::uint64_t bytes) {
     std::uint32_t log = 0;
     while ((std::uint64_t{4} << log) < bytes) ++log;
@@ -56,12 +61,8 @@ Core::Core(Shared& shared, std::size_t index, const Settings& settings)
 }
 
 void Core::SetState(const assay64_state& state) {
-    std::array<std::uint64_t, 31> general;
-    std::memcpy(general.data(), state.x, sizeof state.x);
-    jit_->SetRegisters(general);
-    std::array<Dynarmic::A64::Vector, 32> vectors;
-    std::memcpy(vectors.data(), state.v, sizeof state.v);
-    jit_->SetVectors(vectors);
+    jit_->SetRegisters(reinterpret_cast<const General&>(state.x));
+    jit_->SetVectors(reinterpret_cast<const Vectors&>(state.v));
     jit_->SetSP(state.sp);
     jit_->SetPC(state.pc);
     jit_->SetPstate(static_cast<std::uint32_t>(state.pstate) & 0xF0000000u);
@@ -69,20 +70,23 @@ void Core::SetState(const assay64_state& state) {
     jit_->SetFpsr(static_cast<std::uint32_t>(state.fpsr));
     tpidr_el0_ = state.tpidr_el0;
     tpidrro_el0_ = state.tpidrro_el0;
-    event_register_ = state.event_register & 1;
-    jit_->ClearExclusiveState();
-    shared_.monitor->ClearProcessor(index_);
+    // Atomic exchanges would cost as much as the rest: no vCPU runs while states are loaded.
+    event_register_.store(state.event_register & 1, std::memory_order_relaxed);
+    if (stop_.load(std::memory_order_relaxed)) stop_ = false;
+    if (accessed_) {
+        jit_->ClearExclusiveState();
+        shared_.monitor->ClearProcessor(index_);
+        accessed_ = false;
+    }
     counter_ = 0;
-    stop_ = false;
 }
 
 void Core::GetState(assay64_state& state) const {
     std::memset(state.keys, 0, sizeof state.keys);
     std::memset(state.reserved, 0, sizeof state.reserved);
-    const auto general = jit_->GetRegisters();
-    std::memcpy(state.x, general.data(), sizeof state.x);
-    const auto vectors = jit_->GetVectors();
-    std::memcpy(state.v, vectors.data(), sizeof state.v);
+    // Built in their place: the functions return by value.
+    new (&state.x) General(jit_->GetRegisters());
+    new (&state.v) Vectors(jit_->GetVectors());
     state.sp = jit_->GetSP();
     state.pc = jit_->GetPC();
     state.pstate = jit_->GetPstate() & 0xF0000000u;
@@ -90,7 +94,7 @@ void Core::GetState(assay64_state& state) const {
     state.fpsr = jit_->GetFpsr();
     state.tpidr_el0 = tpidr_el0_;
     state.tpidrro_el0 = tpidrro_el0_;
-    state.event_register = event_register_;
+    state.event_register = event_register_.load(std::memory_order_relaxed);
 }
 
 void Core::Invalidate(std::uint64_t address, std::uint64_t size) {
@@ -124,7 +128,7 @@ bool Core::CannotFetch(std::uint64_t pc, assay64_exit& exit) {
         exit.access = ASSAY64_ACCESS_FETCH;
         exit.fault = fault.fault;
         exit.address = pc;
-    } else if (shared_.breakpoints.count(pc)) {
+    } else if (!shared_.breakpoints.empty() && shared_.breakpoints.count(pc)) {
         exit.kind = ASSAY64_EXIT_BREAKPOINT;
     } else {
         return false;
@@ -142,7 +146,7 @@ bool Core::Run(std::uint64_t budget, std::uint64_t until, assay64_exit& exit) {
             exit.kind = ASSAY64_EXIT_UNTIL;
         } else if (executed >= budget) {
             exit.kind = ASSAY64_EXIT_BUDGET;
-        } else if (stop_.exchange(false)) {
+        } else if (stop_.load(std::memory_order_relaxed) && stop_.exchange(false)) {
             exit.kind = ASSAY64_EXIT_STOPPED;
         } else if (!CannotFetch(pc, exit)) {
             const std::uint64_t left = budget - executed;
@@ -293,6 +297,7 @@ void Core::InstructionCacheOperationRaised(InstructionCacheOperation operation, 
 // The host address for an access; null when the access leaves (left_) or is split over two host pages.
 template <typename T>
 std::uint8_t* Core::Access(std::uint64_t address, std::uint32_t access) {
+    accessed_ = true;
     Fault fault;
     std::uint8_t* const host = view_.Locate(address, sizeof(T), access, fault);
     std::uint64_t where = 0;

@@ -127,6 +127,8 @@ private:
     // Where the last untranslatable address was met, with all 64 bits of the PC.
     std::uint64_t refused_pc_ = ASSAY64_NEVER;
     std::uint64_t last_cut_ = ASSAY64_NEVER;
+    // Whether memory was read or written since the exclusive monitor was open: a mark in it needs an access.
+    bool accessed_ = true;
     bool left_ = false;
     bool cut_ = false;
     std::uint64_t left_pc_ = 0;
