@@ -9,6 +9,13 @@ This file becomes `assay64/__init__.py`. It must import none of the three, so th
 
 from __future__ import annotations
 
-from importlib.metadata import version
+__version__: str
 
-__version__ = version("assay64")
+
+def __getattr__(name: str) -> str:
+    """``__version__`` is looked up when it is asked for: every worker process imports this, and none needs it."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("assay64")

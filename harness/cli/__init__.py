@@ -7,21 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any, cast
 
 import typer
 
 import assay64
-from assay64.harness.cli import bench, spec
-from assay64.harness.cli.backends import backends
-from assay64.harness.cli.check_backend import check_backend
-from assay64.harness.cli.compare import compare
-from assay64.harness.cli.diff import diff
-from assay64.harness.cli.doctor import doctor
-from assay64.harness.cli.fuzz import fuzz
-from assay64.harness.cli.replay import replay
-from assay64.harness.cli.report import report
-from assay64.harness.cli.run import run
 from assay64.harness.engine_choice import chosen_engine
 from assay64.harness.errors import AssayError, BackendUnavailable
 from assay64.reference.errors import EngineUnavailable
@@ -29,13 +20,20 @@ from assay64.reference.errors import EngineUnavailable
 USAGE = 2
 INTERRUPTED = 130
 
-app = typer.Typer(
-    name="assay64",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all as expected, 1 failures, 2 wrong usage or input, 3 a named backend is not available.",
-)
+# Where each command is, in the order of the help text: a function, or a group of commands.
+COMMANDS = {
+    "run": "run:run",
+    "fuzz": "fuzz:fuzz",
+    "diff": "diff:diff",
+    "replay": "replay:replay",
+    "compare": "compare:compare",
+    "report": "report:report",
+    "backends": "backends:backends",
+    "check-backend": "check_backend:check_backend",
+    "doctor": "doctor:doctor",
+    "spec": "spec:app",
+    "bench": "bench:app",
+}
 
 
 def _version(wanted: bool) -> None:
@@ -44,7 +42,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -53,17 +50,27 @@ def root(
     """Says whether an ARM64 execution backend runs A64 code as the Arm architecture demands, and how fast."""
 
 
-app.command()(run)
-app.command()(fuzz)
-app.command()(diff)
-app.command()(replay)
-app.command()(compare)
-app.command()(report)
-app.command()(backends)
-app.command("check-backend")(check_backend)
-app.command()(doctor)
-app.add_typer(spec.app, name="spec")
-app.add_typer(bench.app, name="bench")
+def application(command: str | None = None) -> typer.Typer:
+    """The command line. When ``command`` is one, it holds that one alone: making the others ready takes longer than
+    running a case.
+    """
+    app = typer.Typer(
+        name="assay64",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Exit codes: 0 all as expected, 1 failures, 2 wrong usage or input, 3 a named backend is not available.",
+    )
+    app.callback()(root)
+    for name in [command] if command in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(":")
+        found = getattr(import_module(f"{__name__}.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
+
 
 # typer brings its own click, or uses the installed one, depending on its version: the class is found through what it
 # exports.
@@ -77,12 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def invoke(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
-    command = typer.main.get_command(app)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    command = typer.main.get_command(application(given[0] if given else None))
     try:
         chosen_engine()  # a misspelt one is said before any work
-        code = command.main(
-            args=None if arguments is None else list(arguments), prog_name="assay64", standalone_mode=False
-        )
+        code = command.main(args=given, prog_name="assay64", standalone_mode=False)
         if code == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             _complain("interrupted")
         return code if isinstance(code, int) else 0

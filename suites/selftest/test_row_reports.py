@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from assay64.harness.cli import app
+from assay64.harness.cli import application
 from assay64.harness.errors import UsageError
 from assay64.harness.record import store
 from assay64.harness.record.journal import Journal
@@ -107,7 +107,7 @@ def test_runs_are_put_together_row_by_row(tmp_path: Path) -> None:
 
 def test_the_command_prints_lineages(tmp_path: Path) -> None:
     result = CliRunner().invoke(
-        app, ["spec", "coverage", "--run", str(written(tmp_path / "run")), "--model", "apple-m2"]
+        application(), ["spec", "coverage", "--run", str(written(tmp_path / "run")), "--model", "apple-m2"]
     )
     assert result.exit_code == 0, result.output
     assert "Rows by the lineages of engines" in result.output

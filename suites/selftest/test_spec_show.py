@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from assay64.harness.cli import app
+from assay64.harness.cli import application
 from assay64.harness.cli.spec_show import Backends, covering_tests
 from assay64.reference import Definition, definitions
 from assay64.suites import covers
@@ -39,10 +39,10 @@ def test_a_backend_has_what_its_features_allow(backends: Backends) -> None:
 
 
 def test_the_command_prints_tests_and_backends() -> None:
-    result = CliRunner().invoke(app, ["spec", "show", "bfloat_dot"])
+    result = CliRunner().invoke(application(), ["spec", "show", "bfloat_dot"])
     assert result.exit_code == 0, result.output
     assert "random_instructions/test_rows.py::test_rows[bfloat_dot]" in result.output
     assert "lacks FEAT_BF16" in result.output
-    data = json.loads(CliRunner().invoke(app, ["spec", "show", "ADRP", "--json"]).output)
+    data = json.loads(CliRunner().invoke(application(), ["spec", "show", "ADRP", "--json"]).output)
     assert data[0]["tests"] == covering_tests(the("pc_relative"))
     assert data[0]["backends"]["reference"] == "yes"
