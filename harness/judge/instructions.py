@@ -99,6 +99,18 @@ def is_undefined(word: int, model: str) -> bool:
     return answer.name == "UNALLOCATED" or reference.decode(word).definition.name in allocation.UNDEFINED_AT_EL0
 
 
+@lru_cache(maxsize=16384)
+def writes_back(word: int) -> bool:
+    """Whether ``word`` is a load or store that writes the address back to its base register."""
+    decoded: Any = importlib.import_module("assay64.reference").decode(word)
+    if decoded is None or decoded.definition.group != "loads_and_stores":
+        return False
+    name, operands = str(decoded.definition.name), decoded.operands
+    return name.endswith(("_pre_indexed", "_post_indexed")) or any(
+        int(operands[field]) & 1 for field in ("mode", "W") if field in operands
+    )
+
+
 def only_word(case: Case) -> int | None:
     """The word of a case that has just one besides NOPs, else None."""
     words = [word for word in case.code if word != NOP]

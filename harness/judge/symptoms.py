@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay64.harness.cases.outcome import Difference, Verdict, VerdictKind
-from assay64.harness.judge.instructions import floating_point_bits, instruction, role
+from assay64.harness.judge.instructions import floating_point_bits, role, writes_back
 
 NAN, NUMBER = "NaN", "value"
 # Of several things that differ the first says most: the others follow from it.
@@ -134,10 +134,9 @@ def _kind(field: str, word: int | None) -> str:
     if name[:1] == "v" and name[1:].isdecimal():
         return "vector"
     if name == "sp" or (name[:1] == "x" and name[1:].isdecimal()):
-        if word is None or "/loads_and_stores/" not in instruction(word).source:
+        if word is None or not writes_back(word):
             return "register"
-        writes_back = not instruction(word).name.startswith(("store_exclusive", "compare_and_swap", "atomic"))
-        return "base" if writes_back and (name == "sp" or role(name, word) == "X[Rn]") else "register"
+        return "base" if name == "sp" or role(name, word) == "X[Rn]" else "register"
     return {"pc": "pc", "nzcv": "flags", "fpsr": "FPSR", "fpcr": "FPCR"}.get(name, "state")
 
 

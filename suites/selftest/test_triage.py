@@ -15,6 +15,7 @@ from assay64.suites.selftest.judge_backends import adds
 FADD_S = 0x1E222820  # fadd s0, s1, s2
 ABORT_TO_SVC = "exit: data_abort read (alignment) -> svc"
 LDR_POST = 0xF8408420  # ldr x0, [x1], #8
+LDXP = 0xC87F0840  # ldxp x0, x2, [x2]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,7 @@ def mismatch(*differences: Difference) -> Verdict:
         (adds(0, 1, 2), Difference("nzcv", ".ZC.", "NZ..", "N and C differ"), "flags: NC"),
         (FADD_S, Difference("fpsr", "0x10", "0x0", "IXC differs"), "FPSR: IXC"),
         (LDR_POST, Difference("x1", "0x10", "0x8", ""), "base: value"),
+        (LDXP, Difference("x2", "0x10", "0x8", ""), "register: value"),  # no write-back
         (LDR_POST, Difference("exit", "data_abort read 0x5 (alignment)", "svc #1"), ABORT_TO_SVC),
         (LDR_POST, Difference("exit.address", "0x5", "0x6", ""), "exit detail: address"),
         (FADD_S, Difference("v0", "0x7fc0_0000", "0xffc0_0000", ""), "vector: NaN"),
