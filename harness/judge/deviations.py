@@ -23,8 +23,9 @@ from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Case, Environment
 from assay64.harness.cases.outcome import Difference, ExitKind, Verdict, VerdictKind
 from assay64.harness.errors import UsageError
+from assay64.harness.judge.compare import FLAGS
 from assay64.harness.judge.execute import action_name
-from assay64.harness.judge.instructions import instruction, only_word
+from assay64.harness.judge.instructions import instruction, only_word, register_field, role
 
 FOLDER = Path(__file__).parent / "deviations"
 REQUIRED = ("id", "title", "reason", "evidence")
@@ -65,6 +66,11 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``expected_exit`` and ``got_exit``, one or several, are kinds of exits, or globs of their whole text (``data_abort *
     (alignment)``), for exits that differ (and then ``exit`` must be among the fields).
 
+    More narrow: a field can be named by what it is to the instruction (``X[Rt]``); ``same`` names registers of the
+    encoding that must be one (``Rt``, ``Rn``); ``ending`` is a kind of exit, or a glob of its text, that Arm demands
+    whether or not the backend has it. By fields: ``expected`` and ``got`` are globs of the values of those that
+    differ, ``bits`` the bits in which they may differ.
+
     ``environment`` restricts the entry to cases whose environment has these values; ``fpcr`` to those that begin with
     an FPCR f such that ``f & mask == value`` for one of several.
 
@@ -85,6 +91,11 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fields: tuple[str, ...] = ()
     expected_exit: str | tuple[str, ...] = ()
     got_exit: str | tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+    ending: str | tuple[str, ...] = ()
+    expected: dict[str, str] = {}
+    got: dict[str, str] = {}
+    bits: dict[str, int] = {}
     rule: str = ""
     link: str = ""
     versions: str = ""
@@ -104,7 +115,9 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(f"environment has no {', '.join(sorted(unknown))}")
         if (self.verdict == "mismatch") != bool(self.fields):
             raise ValueError("a mismatch needs fields (which may differ), every other verdict has none")
-        for text in (*_several(self.expected_exit), *_several(self.got_exit)):
+        if unnamed := {*self.expected, *self.got, *self.bits} - set(self.fields):
+            raise ValueError(f"{', '.join(sorted(unnamed))} is not among the fields")
+        for text in (*_several(self.expected_exit), *_several(self.got_exit), *_several(self.ending)):
             if text.split(" ")[0] not in list(ExitKind):
                 raise ValueError(f"no exit is called {text!r}; there are {', '.join(ExitKind)}")
         try:
@@ -180,13 +193,15 @@ def explain(
     *,
     word: int | None = None,
     alternatives: Sequence[tuple[Difference, ...]] = (),
+    endings: Callable[[], Sequence[str]] = tuple,
 ) -> Verdict:
     """The verdict, turned into a known deviation when an entry describes all of it.
 
     ``word`` is the instruction that diverges; without it only a case with one instruction besides NOPs, or one that
     ``cases`` names, can be explained (judge.py cuts sequences down to the instruction that diverges). ``alternatives``
-    are the differences against every permitted outcome: an entry may start from another than the nearest. An entry
-    that has expired is named in the verdict's detail and explains nothing.
+    are the differences against every permitted outcome: an entry may start from another than the nearest. ``endings``
+    gives the last exits that Arm permits, as text. An entry that has expired is named in the verdict's detail and
+    explains nothing.
     """
     if verdict.kind not in EXPLAINED.values() or (verdict.kind is VerdictKind.MATCH and not verdict.indistinct):
         return verdict
@@ -196,7 +211,7 @@ def explain(
     for entry in deviations:
         if not entry.applies_to(capabilities.version):
             continue
-        reading = next((one for one in readings if _describes(entry, case, word, one)), None)
+        reading = next((one for one in readings if _describes(entry, case, word, one, endings)), None)
         if reading is not None:
             if entry.expired():
                 detail = f"known deviation {entry.id} expired on {entry.expires}"
@@ -205,7 +220,9 @@ def explain(
     return verdict
 
 
-def _describes(entry: Deviation, case: Case, word: int | None, verdict: Verdict) -> bool:
+def _describes(
+    entry: Deviation, case: Case, word: int | None, verdict: Verdict, endings: Callable[[], Sequence[str]]
+) -> bool:
     if EXPLAINED[entry.verdict] is not verdict.kind:
         return False
     if verdict.kind is VerdictKind.MATCH:
@@ -221,7 +238,37 @@ def _describes(entry: Deviation, case: Case, word: int | None, verdict: Verdict)
     ):
         if wanted and not (texts and all(_is_exit(text, wanted) for text in texts)):
             return False
-    return all(any(fnmatchcase(d.field, glob) for glob in entry.fields) for d in verdict.differences)
+    if not all(_allows(entry, difference, word) for difference in verdict.differences):
+        return False
+    return not entry.ending or any(_is_exit(text, _several(entry.ending)) for text in endings())
+
+
+def _allows(entry: Deviation, difference: Difference, word: int | None) -> bool:
+    names = {difference.field} if word is None else {difference.field, role(difference.field, word)}
+
+    def is_named(glob: str) -> bool:
+        return glob in names or fnmatchcase(difference.field, glob)
+
+    return (
+        any(map(is_named, entry.fields))
+        and all(fnmatchcase(difference.expected, value) for glob, value in entry.expected.items() if is_named(glob))
+        and all(fnmatchcase(difference.got, value) for glob, value in entry.got.items() if is_named(glob))
+        and not any(_different(difference) & ~mask for glob, mask in entry.bits.items() if is_named(glob))
+    )
+
+
+def _different(difference: Difference) -> int:
+    """The bits in which two values of a register differ; -1 for what is no number."""
+    try:
+        one, other = (_number(text) for text in (difference.expected, difference.got))
+    except ValueError:
+        return -1
+    return one ^ other
+
+
+def _number(text: str) -> int:
+    flags = text if len(text) == len(FLAGS) and set(text) <= {*FLAGS, "."} else ""
+    return int("".join("01"[letter != "."] for letter in flags), 2) if flags else int(text, 0)
 
 
 def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -247,6 +294,8 @@ def _is_about(entry: Deviation, case: Case, word: int | None) -> bool:
 
 def _is_about_word(entry: Deviation, word: int) -> bool:
     if entry.words and not any(words.hold(word) for words in entry.words):
+        return False
+    if entry.same and len({register_field(word, name) for name in entry.same} | {None}) != 2:
         return False
     globs = entry.instructions
     return not globs or globs == ("*",) or any(fnmatchcase(n, glob) for glob in globs for n in instruction(word).names)

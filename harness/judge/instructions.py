@@ -119,6 +119,12 @@ def only_word(case: Case) -> int | None:
     return words[0] if len(words) == 1 else None
 
 
+def register_field(word: int, name: str) -> int | None:
+    """The number in the register field ``name`` of a word; None where its encoding has none."""
+    decoded: Any = importlib.import_module("assay64.reference").decode(word)
+    return None if decoded is None or name not in decoded.operands else int(decoded.operands[name])
+
+
 def role(field: str, word: int) -> str:
     """A differing field with the register number replaced by what it is to ``word``: ``x3`` may be ``X[Rd]``."""
     prefix, dot, name = field.rpartition(".")

@@ -24,6 +24,7 @@ from assay64.harness.judge import deviations as known
 from assay64.harness.judge.batch import BatchReference, Expected, expected_of, matching
 from assay64.harness.judge.compare import Differences, compare_with_each
 from assay64.harness.judge.deviations import Deviation
+from assay64.harness.judge.divergence import first_divergence, of_the_last
 from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
 from assay64.harness.judge.instructions import only_word
@@ -223,6 +224,10 @@ class Judge:
         worker = self._worker(backend)
         return _verdict(case, self.expected(case), worker.execute(case), worker.capabilities)
 
+    def fails(self, case: Case, backend: str) -> bool:
+        """Whether the backend does otherwise than Arm permits, known or not."""
+        return self.raw(case, backend).kind in FAILURES
+
     def shrink(self, case: Case, verdict: Verdict, backend: str, budget: int = BUDGET) -> Case:
         """A smaller case with the same failure; ``case`` itself when it cannot be made smaller."""
         # A known deviation shrinks as the mismatch that it is; a mismatch must not shrink to a known deviation.
@@ -245,7 +250,7 @@ class Judge:
         while wrong - right > 1:
             middle = (right + wrong) // 2
             cut = msgspec.structs.replace(case, code=case.code[:middle])
-            if self.raw(cut, backend).kind in FAILURES:
+            if self.fails(cut, backend):
                 wrong = middle
             else:
                 right = middle
@@ -261,14 +266,29 @@ class Judge:
         if not (verdict.kind in FAILURES or verdict.indistinct) or not entries:
             return verdict
         capabilities = self.capabilities(backend)
-        found = known.explain(case, verdict, entries, capabilities, alternatives=against)
+        found = known.explain(
+            case, verdict, entries, capabilities, alternatives=against, endings=lambda: self._endings(case)
+        )
         if found.kind is not verdict.kind or verdict.kind is VerdictKind.MATCH or only_word(case) is not None:
             return found
         # What a suite expects holds for the whole case; where it begins to go wrong the reference knows.
         plain = msgspec.structs.replace(case, permitted=None)
-        for cut, word in self._first_divergence(plain, backend):
+        for cut, word in first_divergence(plain, backend, self):
             verdict_of_cut, against = self._raw(cut, backend)
-            first = known.explain(cut, verdict_of_cut, entries, capabilities, word=word, alternatives=against)
+            exits = len(cut.actions)
+            verdict_of_cut = msgspec.structs.replace(
+                verdict_of_cut, differences=of_the_last(verdict_of_cut.differences, exits)
+            )
+            against = tuple(of_the_last(one, exits) for one in against)
+            first = known.explain(
+                cut,
+                verdict_of_cut,
+                entries,
+                capabilities,
+                word=word,
+                alternatives=against,
+                endings=lambda cut=cut: self._endings(cut),
+            )
             if first.kind is VerdictKind.KNOWN_DEVIATION:
                 detail = "known from the instruction that diverges first; what follows it is not judged"
                 return msgspec.structs.replace(
@@ -276,40 +296,13 @@ class Judge:
                 )
         return found
 
-    def _first_divergence(self, case: Case, backend: str) -> Iterator[tuple[Case, int]]:
-        """``case`` ended behind the instruction that diverges first, with that instruction: by place, then by time."""
-        cut = self.diverging(case, backend)
-        if cut is not None:
-            yield cut, cut.code[-1]
-            # A branch back makes the same place pass and then fail: count instructions instead.
-            early = self._early(case, backend)
-            if early is not None:
-                yield early
-
-    def _early(self, case: Case, backend: str) -> tuple[Case, int] | None:
-        """``case`` with the smallest budget that fails, and the instruction that this budget ends with."""
-        run = case.actions[0]
-        if not isinstance(run, Run) or not self.capabilities(backend).exact_budget:
-            return None
-
-        def with_budget(budget: int) -> Case:
-            return msgspec.structs.replace(case, actions=(msgspec.structs.replace(run, budget=budget),))
-
-        right, wrong = 0, run.budget
-        while wrong - right > 1:
-            middle = (right + wrong) // 2
-            if self.raw(with_budget(middle), backend).kind in FAILURES:
-                wrong = middle
-            else:
-                right = middle
-        where = case.code_address
-        if right:
-            before = self.expected(with_budget(right))
-            if isinstance(before, Verdict):
-                return None
-            where = before[0].outcome.states[0].general.pc or 0
-        index = (where - case.code_address) // 4
-        return (with_budget(wrong), case.code[index]) if 0 <= index < len(case.code) and where % 4 == 0 else None
+    def _endings(self, case: Case) -> Sequence[str]:
+        permitted = self.expected(case)
+        return (
+            []
+            if isinstance(permitted, Verdict)
+            else [str(one.outcome.exits[-1]) for one in permitted if one.outcome.exits]
+        )
 
 
 def _ran(batch: Batch, index: int) -> Ran | Failed:

@@ -313,8 +313,10 @@ class Shard:
             name = self._capabilities[backend].optimiser_off if variant.unoptimised else backend
             if variant.mode == CACHED:
                 self._judge.judge(variant.case, name)
-            seen = self._judge.judge(variant.case, name)
-            if (seen.kind in FAILING) != (verdict.kind in FAILING) and seen.kind is not VerdictKind.KNOWN_DEVIATION:
+            seen = _decided(variant.case, self._judge.judge(variant.case, name))
+            if seen.kind in (VerdictKind.KNOWN_DEVIATION, VerdictKind.UNSUPPORTED):
+                continue
+            if (seen.kind in FAILING) != (verdict.kind in FAILING):
                 wrong.append((variant, seen))
         if not wrong:
             return False

@@ -85,6 +85,42 @@ def test_an_entry_explains_nothing_else(entries, change, why):
     assert ("expired on 2001-01-01" in found.detail) == (why == "expired")
 
 
+@pytest.mark.parametrize(
+    ("more", "explained"),
+    [
+        ("bits = { nzcv = 0b10 }", True),
+        ("bits = { nzcv = 0b101 }", False),
+        ('expected = { nzcv = ".?C." }', True),
+        ('expected = { nzcv = "N*" }', False),
+        ('got = { nzcv = ".Z.." }', True),
+        ('got = { nzcv = "" }', False),
+        ('same = ["Rm", "Rn"]', False),
+        ('same = ["Rm", "Rm"]', True),
+        ('same = ["Ra", "Ra"]', False),
+        ('ending = ["svc", "until"]', True),
+        ('ending = "data_abort read *"', False),
+    ],
+)
+def test_an_entry_can_depend_on_values_registers_and_the_exit(entries, more, explained):
+    found = explain(case(adds(0, 1, 2)), CARRY, entries(ENTRY + more), BACKEND, endings=lambda: ["until"])
+    assert (found.kind is VerdictKind.KNOWN_DEVIATION) is explained
+
+
+def test_a_field_can_be_named_by_what_it_is_to_the_instruction(entries):
+    upper = entries(ENTRY.replace('["nzcv"]', '["X[Rd]"]') + 'bits = { "X[Rd]" = 0xffff_ffff_0000_0000 }')
+    for name, got, explained in (
+        ("x7", "0x1_0000_0001", True),
+        ("x7", "0x2", False),
+        ("x1", "0x1_0000_0001", False),
+        ("memory 0x1", "00", False),
+    ):
+        verdict = Verdict(kind=VerdictKind.MISMATCH, differences=(Difference(name, "0x1", got),))
+        assert bool(explain(case(adds(7, 1, 2)), verdict, upper, BACKEND).deviation) is explained
+    memory = entries(ENTRY.replace('["nzcv"]', '["memory *"]') + 'bits = { "memory *" = 1 }')
+    verdict = Verdict(kind=VerdictKind.MISMATCH, differences=(Difference("memory 0x1", "00 01", "01 01"),))
+    assert not explain(case(adds(7, 1, 2)), verdict, memory, BACKEND).deviation
+
+
 def test_every_difference_must_be_covered(entries):
     entry = entries(ENTRY)
     worse = msgspec.structs.replace(CARRY, differences=(*CARRY.differences, Difference("x0", "0x0", "0x1")))
@@ -157,6 +193,8 @@ def test_another_permitted_outcome_than_the_nearest_may_explain(entries):
         (("value = 0xab02_0000", "value = 0xab02_0001"), "bits outside mask"),
         ((">=6.4,<6.8", "about 6"), "no range"),
         (('fields = ["nzcv"]', 'fields = ["nzcv"]\nexpected_exit = "undefind"'), "undefind"),
+        (('fields = ["nzcv"]', 'fields = ["nzcv"]\nending = "undefind"'), "undefind"),
+        (('fields = ["nzcv"]', 'fields = ["nzcv"]\nbits = { "x*" = 1 }'), "x* is not among the fields"),
         (('fields = ["nzcv"]\n', ""), "needs fields"),
         (("[[deviation]]", "[[deviatoin]]"), "not deviatoin"),
         (("id =", "id"), "tiny.toml"),
