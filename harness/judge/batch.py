@@ -6,8 +6,10 @@ answers have the same form, so that an engine can give them for n cases in one c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,14 +18,16 @@ import numpy.typing as npt
 from assay64.harness.cases.batches import asks_for_everything, put_outcome, set_changes
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Case
-from assay64.harness.cases.layout import EXIT_KINDS, FAULTS, STATE_DTYPE, Batch
+from assay64.harness.cases.layout import EXIT_DTYPE, EXIT_KINDS, FAULTS, STATE_DTYPE, Batch
 from assay64.harness.cases.outcome import ADDRESS_EXITS, IMMEDIATE_EXITS, ExitKind, Fault, Permitted, Unknown, Verdict
 from assay64.harness.cases.state import PSTATE_FIELDS
 
 Booleans = npt.NDArray[np.bool_]
 # Rows that are compared at once: as many as stay in a core's cache on both sides.
 ROWS = 256
-_WORDS = STATE_DTYPE.itemsize // 8
+_WORDS, _EXIT_WORDS = STATE_DTYPE.itemsize // 8, EXIT_DTYPE.itemsize // 8
+# Of an exit all but the number of executed instructions, which stands last.
+_COMPARED_EXIT_WORDS = _EXIT_WORDS - 1
 _HAS_IMMEDIATE = np.array([kind in IMMEDIATE_EXITS for kind in EXIT_KINDS])
 _HAS_ADDRESS = np.array([kind in ADDRESS_EXITS for kind in EXIT_KINDS])
 _BUDGET = EXIT_KINDS.index(ExitKind.BUDGET)
@@ -100,22 +104,51 @@ _COMPARED = _compared_words()
 
 
 def _states_match(got: npt.NDArray[Any], want: npt.NDArray[Any]) -> Booleans:
-    ours, theirs = (records.view(np.uint64).reshape(-1, _WORDS) for records in (got, want))
+    ours, theirs = (np.ascontiguousarray(records).view(np.uint64).reshape(-1, _WORDS) for records in (got, want))
     same = np.ones(len(got), np.bool_)
-    different = np.empty((ROWS, _WORDS), np.bool_)
     for start in range(0, len(got), ROWS):
         one, other = ours[start : start + ROWS], theirs[start : start + ROWS]
-        # Nearly always the whole piece is the same, which is three times as quick to see as where it is not.
-        if np.not_equal(one, other, out=different[: len(one)]).any():
-            same[start : start + ROWS] = ~((one ^ other) & _COMPARED).any(axis=1)
+        # Nearly always the whole piece is the same, which is ten times as quick to see as where it is not.
+        if not _same_bytes(one, other):
+            rows = np.flatnonzero((one != other).any(axis=1))
+            same[start + rows] = ~((one[rows] ^ other[rows]) & _COMPARED).any(axis=1)
     return same
+
+
+def _same_bytes(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    """Whether two contiguous arrays of one size have the same bytes."""
+    memcmp = _memcmp()
+    if memcmp is None:
+        return bool(np.array_equal(one, other))
+    return memcmp(one.ctypes.data, other.ctypes.data, one.nbytes) == 0
+
+
+@lru_cache(maxsize=1)
+def _memcmp() -> Callable[..., int] | None:
+    """The C library's memcmp, which makes no array of truth values; None where it is not to be had."""
+    try:
+        function = ctypes.CDLL(None).memcmp
+    except (AttributeError, OSError, TypeError):
+        return None
+    function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t], ctypes.c_int
+    return function
 
 
 def _exits_match(got: npt.NDArray[Any], want: npt.NDArray[Any], capabilities: Capabilities) -> Booleans:
     kind = want["kind"]
-    same = got["kind"] == kind
+    ours, theirs = (
+        np.ascontiguousarray(records).view(np.uint64).reshape(-1, _EXIT_WORDS)[:, :_COMPARED_EXIT_WORDS]
+        for records in (got, want)
+    )
+    same = np.ones(len(got), np.bool_) if (ours == theirs).all() else _same_exits(got, want, capabilities)
     if not capabilities.exact_budget:
         same &= kind != _BUDGET
+    return same
+
+
+def _same_exits(got: npt.NDArray[Any], want: npt.NDArray[Any], capabilities: Capabilities) -> Booleans:
+    kind = want["kind"]
+    same = got["kind"] == kind
     same &= ~_HAS_IMMEDIATE[kind] | (got["immediate"] == want["immediate"])
     faults = got["fault"] == want["fault"]
     if capabilities.reports_fault_kind:

@@ -6,15 +6,16 @@ What the engine marks as open, or leaves to golden, stays undecided, and the ora
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 
 from assay64.harness.cases.case import CODE_REGION, DATA_REGION, Environment
-from assay64.harness.cases.layout import ACCESSES, EXIT_KINDS, FAULTS, Batch
+from assay64.harness.cases.layout import ACCESSES, EXIT_DTYPE, EXIT_KINDS, FAULTS, STATE_DTYPE, Batch
 from assay64.harness.cases.memory import fill_bytes
 from assay64.harness.cases.outcome import Access, ExitKind, Fault
 from assay64.harness.engine_choice import chosen_engine
-from assay64.harness.judge.batch import BatchReference, Expected, empty_like
+from assay64.harness.judge.batch import BatchReference, Expected
 from assay64.reference.engines.accesses import Controls
 from assay64.reference.engines.native import layout
 from assay64.reference.engines.native.batch import Batch as Cases
@@ -55,8 +56,7 @@ class NativeReference:
         self._machine(batch.environment).run(cases, batch.code_address, contents, finish=False)
         kind = cases.ended["kind"]
         decided = (cases.open == 0) & _IS_EXIT[kind]
-        answers = empty_like(batch)
-        answers.final[:] = cases.final.view(answers.final.dtype)
+        answers = replace(batch, final=cases.final.view(STATE_DTYPE), exits=np.zeros(len(batch), EXIT_DTYPE))
         exits, aborted = answers.exits, kind == layout.EXIT_DATA_ABORT
         exits["kind"] = _KIND_NUMBERS[kind]
         exits["access"] = np.where(aborted, np.where(cases.ended["access"] != 0, _WRITE, _READ), 0)
