@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay64.harness.backends.base import check_environment
-from assay64.harness.backends.batch_regions import BatchRegions
+from assay64.harness.backends.batch_regions import BatchRecord, BatchRegions
 from assay64.harness.backends.contract import Unsupported
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import CODE_REGION, DATA_REGION, Environment
@@ -47,36 +47,6 @@ class Info(ctypes.Structure):
     """struct assay64_info"""
 
     _fields_ = [(name, _U32) for name in ("size", "version", "state_size", "exit_size", "change_size", "batch_size")]
-
-
-class BatchRecord(ctypes.Structure):
-    """struct assay64_batch"""
-
-    _fields_ = [
-        ("size", _U32),
-        ("version", _U32),
-        ("n_cases", _U64),
-        ("code", _POINTER),
-        ("code_words", _POINTER),
-        ("words_per_row", _U64),
-        ("code_address", _U64),
-        ("code_memory", _POINTER),
-        ("code_memory_size", _U64),
-        ("initial", _POINTER),
-        ("final_state", _POINTER),
-        ("exits", _POINTER),
-        ("changes", _POINTER),
-        ("changes_capacity", _U64),
-        ("n_changes", _U64),
-        ("budget", _U64),
-        ("data_address", _U64),
-        ("data_memory", _POINTER),
-        ("data_pristine", _POINTER),
-        ("data_size", _U64),
-        ("done", _U64),
-        ("progress", _POINTER),
-        ("reserved", _U64 * 4),
-    ]
 
 
 # Function -> (argument types, required). All but three return a status.
@@ -171,7 +141,7 @@ class Library:
             raise BackendUnavailable(f"{self.path}: assay64_describe returned NULL")
         try:
             return msgspec.json.decode(text, type=Capabilities)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise BackendUnavailable(
                 f"{self.path}: the capabilities that assay64_describe returns are wrong: {error}"
             ) from error
@@ -294,51 +264,37 @@ class LibraryBatchInstance(LibraryInstance):
         self._mapped_at = -1
 
     def run_batch(self, batch: Batch, progress: HostMemory) -> None:
-        regions = self._mapped_regions()
+        regions, offset = self._mapped_regions(), batch.code_address - CODE_REGION[0]
+        if not 0 <= offset <= regions.code.size:
+            raise Unsupported(f"a batch has its code in the default region, not at {batch.code_address:#x}")
         regions.reset(batch.fill)
-        code_memory, data_memory, changes = regions.code, regions.data, regions.changes
         code = np.ascontiguousarray(batch.code, "<u4")
         code_words = np.ascontiguousarray(batch.code_words, "<u4")
         initial = np.ascontiguousarray(batch.initial)
+        changes = regions.changes
         collected = [batch.changes[: batch.n_changes]]
-        offset = batch.code_address - CODE_REGION[0]
-        if not 0 <= offset <= code_memory.size:
-            raise Unsupported(f"a batch has its code in the default region, not at {batch.code_address:#x}")
-        record = BatchRecord(
-            size=ctypes.sizeof(BatchRecord),
-            version=ABI_VERSION,
-            n_cases=len(batch),
-            code=code.ctypes.data,
-            code_words=code_words.ctypes.data,
-            words_per_row=code.shape[1],
-            code_address=batch.code_address,
-            code_memory=code_memory.address + offset,
-            code_memory_size=code_memory.size - offset,
-            initial=_address_of(initial, STATE_DTYPE),
-            final_state=_address_of(batch.final, STATE_DTYPE),
-            exits=_address_of(batch.exits, EXIT_DTYPE),
-            changes=regions.changes_address,
-            changes_capacity=len(changes),
-            budget=batch.budget,
-            data_address=DATA_REGION[0],
-            data_memory=data_memory.address,
-            data_pristine=regions.pristine_address,
-            data_size=data_memory.size,
-            done=batch.done,
-            progress=progress.address,
-        )
+        record = regions.record
+        record.n_cases, record.words_per_row = code.shape
+        record.code, record.code_words = code.ctypes.data, code_words.ctypes.data
+        record.code_address = batch.code_address
+        record.code_memory, record.code_memory_size = regions.code.address + offset, regions.code.size - offset
+        record.initial = _address_of(initial, STATE_DTYPE)
+        record.final_state = _address_of(batch.final, STATE_DTYPE)
+        record.exits = _address_of(batch.exits, EXIT_DTYPE)
+        record.budget, record.done, record.progress = batch.budget, batch.done, progress.address
         try:
             while record.done < len(batch):
                 before, record.n_changes = record.done, 0
                 self._call("run_batch", ctypes.byref(record))
                 if record.done > len(batch) or record.n_changes > len(changes):
                     raise LibraryError(f"{self._name}: assay64_run_batch reports more cases or changes than there are")
-                collected.append(changes[: record.n_changes].copy())
+                if record.n_changes:
+                    collected.append(changes[: record.n_changes].copy())
                 if record.done == before:
                     raise LibraryError(f"{self._name}: assay64_run_batch returned without having finished a case")
         finally:
             batch.done = int(record.done)
-            batch.changes = np.concatenate(collected)
+            batch.changes = collected[0] if len(collected) == 1 else np.concatenate(collected)
             batch.n_changes = len(batch.changes)
 
     def _mapped_regions(self) -> BatchRegions:

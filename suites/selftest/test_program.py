@@ -183,6 +183,28 @@ def test_a_program_that_is_no_backend_is_not_available(tmp_path, program, compla
     assert complaint in (backend.available() or "")
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import time; time.sleep(3600)",
+        "import os, time\nwhile True: os.write(1, bytes([1])); time.sleep(0.2)",
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(3600)', 'one of two'])",
+    ],
+    ids=["silent", "a byte now and then", "silent behind a script"],
+)
+def test_a_program_that_never_greets_is_not_waited_for(tmp_path, program, monkeypatch):
+    monkeypatch.setattr("assay64.harness.backends.program.GREETING_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("assay64.harness.backends.program.connection.END_TIMEOUT_S", 0.2)
+    path = tmp_path / "silent.py"
+    path.write_text(program, "utf-8")
+    began = time.monotonic()
+    assert "has not answered within 1 s" in (registry.load(f"exec:{sys.executable} {path}").available() or "")
+    assert time.monotonic() - began < 20
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "silent.py" not in listed
+    assert "one of two" not in listed  # nor what it had started
+
+
 def test_mistakes_in_the_name_are_one_line(capsys):
     for name, code, complaint in (
         ("exec:", 2, "write 'exec:./prog arguments'"),

@@ -22,6 +22,8 @@ from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Environment
 from assay64.harness.errors import BackendUnavailable, UsageError
 
+GREETING_TIMEOUT_S = 30.0
+
 
 class ProgramBackend:
     """The program that ``name`` says how to reach. One process, or one connection, serves all machines."""
@@ -44,12 +46,18 @@ class ProgramBackend:
         try:
             connection = self._connect()
             try:
-                return hello(connection, self.name)
+                return self._greeted(connection)
             finally:
                 # The process that asks need not be the one that runs cases.
                 connection.close()
-        except (ProtocolError, BackendDied) as error:
+        except ProtocolError as error:
+            raise BackendUnavailable(str(error)) from error
+        except BackendDied as error:
             raise BackendUnavailable(f"backend {self.name!r}: {error}") from error
+
+    def _greeted(self, connection: Connection) -> Capabilities:
+        with connection.within(GREETING_TIMEOUT_S):
+            return hello(connection, self.name)
 
     def _connect(self) -> Connection:
         return connect(self._command[0], self.name) if self._is_socket else start(self._command, self.name)
@@ -68,7 +76,7 @@ class ProgramBackend:
         check_environment(self._capabilities, environment, vcpus)
         if self._connection is None or self._connection.broken:
             self._connection = self._connect()
-            hello(self._connection, self.name)
+            self._greeted(self._connection)
         self._machines += 1
         config = config_text({"vcpus": vcpus, **msgspec.structs.asdict(environment)})
         kind = ProgramBatchInstance if self._capabilities.batch else ProgramInstance

@@ -6,11 +6,15 @@ It knows no machine and no case. Frames that are none make the connection useles
 from __future__ import annotations
 
 import contextlib
+import os
+import select
+import signal
 import socket
 import subprocess
 import threading
+import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import BinaryIO, cast
 
 from assay64.harness.backends.contract import BackendDied, Unsupported
@@ -22,6 +26,7 @@ MAX_ANSWER_BYTES = 1 << 26
 MAX_REASON_CHARACTERS = 500
 END_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 10.0
+READ_BYTES = 1 << 16
 
 
 class ProtocolError(Exception):
@@ -30,6 +35,40 @@ class ProtocolError(Exception):
 
 class ProgramError(Exception):
     """The program answered with an error; the text is its own."""
+
+
+class _Late(Exception):
+    """What had to come by a certain time has not."""
+
+
+class _Answers:
+    """The bytes that a program writes. Of what it announces only that is held which has come."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._descriptor = stream.fileno()
+        self._received = bytearray()
+        self.deadline: float | None = None
+
+    def read(self, size: int) -> bytes:
+        """``size`` bytes, or fewer when they end before. Raises _Late behind the deadline."""
+        while len(self._received) < size:
+            if self.deadline is not None and not _readable(self._descriptor, self.deadline - time.monotonic()):
+                raise _Late
+            data = os.read(self._descriptor, READ_BYTES)
+            if not data:
+                break
+            self._received += data
+        found = bytes(self._received[:size])
+        del self._received[:size]
+        return found
+
+
+def _readable(descriptor: int, timeout_s: float) -> bool:
+    if timeout_s <= 0:
+        return False
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(1000 * timeout_s))
 
 
 class Connection:
@@ -42,7 +81,7 @@ class Connection:
         self, name: str, requests: BinaryIO, answers: BinaryIO, process: subprocess.Popen[bytes] | None
     ) -> None:
         self._name = name
-        self._requests, self._answers, self._process = requests, answers, process
+        self._requests, self._answers, self._process = requests, _Answers(answers), process
         self._writing, self.asking = threading.Lock(), threading.RLock()
         self.broken = False
         self._end = weakref.finalize(self, _end, requests, answers, process, _guard(process))
@@ -52,6 +91,17 @@ class Connection:
         with self.asking:
             self.send(kind, machine, payload)
             return self.answer(kind)
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Generator[None]:
+        """What is asked here has to be answered in that time: who is asked may be no backend at all. ProtocolError."""
+        self._answers.deadline = time.monotonic() + seconds
+        try:
+            yield
+        except _Late:
+            raise self.wrong(f"has not answered within {seconds:g} s") from None
+        finally:
+            self._answers.deadline = None
 
     def send(self, kind: Kind, machine: int, payload: bytes) -> None:
         """A request alone; from any thread."""
@@ -106,7 +156,7 @@ class Connection:
             status = self._process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             # It closed a stream and lives on: of no use to anybody.
-            self._process.kill()
+            _kill(self._process)
             status = self._process.wait()
         return BackendDied(status)
 
@@ -114,7 +164,8 @@ class Connection:
 def start(command: Sequence[str], name: str) -> Connection:
     """Start the program. Raises BackendUnavailable when that fails."""
     try:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # A group of its own: a script that starts the program is killed together with it.
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
     except OSError as error:
         raise BackendUnavailable(f"backend {name!r}: {command[0]} cannot be started: {error.strerror}") from error
     return Connection(name, cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout), process)
@@ -140,11 +191,16 @@ def _guard(process: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes] |
     if process is None:
         return None
     return subprocess.Popen(
-        ["/bin/sh", "-c", 'read line || kill -9 "$0"', str(process.pid)],
+        ["/bin/sh", "-c", 'read line || kill -9 -"$0"', str(process.pid)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _end(
@@ -160,7 +216,7 @@ def _end(
         try:
             process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            _kill(process)
             process.wait()
         # The line lets it end without killing anybody: the program's number may be another's by now.
         guard.communicate(b"\n")

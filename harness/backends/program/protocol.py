@@ -9,7 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from assay64.harness.backends.library import BatchRecord, Info
+from assay64.harness.backends.batch_regions import BatchRecord
+from assay64.harness.backends.library import Info
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.layout import ABI_VERSION, CHANGE_DTYPE, EXIT_DTYPE, STATE_DTYPE
 from assay64.harness.errors import BackendUnavailable
@@ -72,5 +73,5 @@ def hello(connection: Asks, name: str) -> Capabilities:
         )
     try:
         return msgspec.json.decode(text, type=Capabilities)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise BackendUnavailable(f"backend {name!r}: the capabilities that it answers are wrong: {error}") from error
