@@ -125,3 +125,14 @@ class Backend(Protocol):
         Raises Unsupported for an environment or a number of vCPUs that it does not have.
         """
         ...
+
+
+@runtime_checkable
+class Forkable(Protocol):
+    """A Backend that says whether a process may use a machine that its parent made before the fork.
+
+    True is for machines without threads, processes, shared memory or open files of their own. The worker then makes
+    one ahead, so that a process that takes a crashed one's place finds it ready.
+    """
+
+    survives_fork: bool

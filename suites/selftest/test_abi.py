@@ -18,9 +18,10 @@ import pytest
 
 from assay64.harness import system_packages
 from assay64.harness.backends import library, registry
+from assay64.harness.backends.batch_regions import BatchRecord
 from assay64.harness.backends.contract import BatchInstance, Unsupported
 from assay64.harness.backends.dynarmic import BACKEND, build
-from assay64.harness.backends.library import BatchRecord, Info, LibraryBackend, LibraryError
+from assay64.harness.backends.library import Info, LibraryBackend, LibraryError
 from assay64.harness.cases import layout
 from assay64.harness.cases.case import CODE_ADDRESS, Environment
 from assay64.harness.cases.memory import HostMemory

@@ -23,6 +23,7 @@ class DynarmicBackend:
     """
 
     name = "dynarmic"
+    survives_fork = True
 
     def __init__(self, settings: Mapping[str, int | str] | None = None) -> None:
         self._settings = dict(settings or {})

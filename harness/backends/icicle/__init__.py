@@ -34,6 +34,7 @@ class IcicleBackend:
     """Makes machines with a virtual machine each. SLEIGH has one A64 for all CPU models: the model is not looked at."""
 
     name = "icicle"
+    survives_fork = True
 
     def available(self) -> str | None:
         return None if find_spec("icicle") else f"the Python package icicle-emu is not installed; {INSTALL}"

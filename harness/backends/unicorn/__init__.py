@@ -78,6 +78,7 @@ class UnicornBackend:
     """Makes machines with the CPU model of the environment where Unicorn has it, and with MAX otherwise."""
 
     name = "unicorn"
+    survives_fork = True
 
     def available(self) -> str | None:
         return None if find_library() else f"the Python package unicorn is not installed; {INSTALL}"
