@@ -88,6 +88,11 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def begin(self) -> None:
+        """Start loading the backend and do not wait for it: several backends load at the same time."""
+        if self._server is None:
+            self._server = ForkServer(self.backend, self.limits.memory_bytes)
+
     def close(self) -> None:
         """End the processes; a worker that is used again starts others."""
         if self._process is not None:
@@ -338,14 +343,15 @@ class Worker:
         return self._process
 
     def _child(self) -> ChildProcess:
-        if self._server is None:
-            server = ForkServer(self.backend, self.limits.memory_bytes)
+        self.begin()
+        assert self._server is not None
+        if not self._slots:
             try:
-                self._capabilities = server.hello(self.start_timeout_s)
+                self._capabilities = self._server.hello(self.start_timeout_s)
             except BaseException:
-                server.close()
+                self._close_server()
                 raise
-            self._server, self._slots = server, [Slot() for _ in range(SLOTS)]
+            self._slots = [Slot() for _ in range(SLOTS)]
         return ChildProcess(self._server, self._slots, self.limits)
 
     def _close_server(self) -> None:

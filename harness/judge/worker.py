@@ -34,6 +34,7 @@ from assay64.harness.errors import UsageError
 from assay64.harness.judge import frames
 from assay64.harness.judge.arena import SLOTS, ProgressMemory, Slot
 from assay64.harness.judge.execute import Executor
+from assay64.harness.judge.prepared import prepared
 
 ORPHAN_CHECK_S = 1.0
 KEPT_BATCH_INSTANCES = 4
@@ -63,9 +64,12 @@ def main() -> None:
     threads = _threads()
     backend = _loaded(arguments.backend, control)
     if backend is not None:
+        if sys.platform == "linux":
+            backend = prepared(backend)
         # A library that started a thread of its own would be without it after a fork.
         can_fork = sys.platform == "linux" and _threads() == threads
         _Server(control, backend, arguments.backend, arguments.memory, can_fork=can_fork).serve()
+    _leave(0)
 
 
 def _loaded(name: str, control: socket.socket) -> Backend | None:
@@ -165,9 +169,14 @@ def _be_a_child(backend: Backend, descriptors: list[int], memory_bytes: int) -> 
         traceback.print_exc()
         status = 1
     finally:
-        # Without the interpreter's end: native code may hang in its destructors.
-        sys.stderr.flush()
-        os._exit(status)
+        _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End without the interpreter's end: native code may hang in its destructors, and whoever closes us waits."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _end_with_the_parent() -> None:

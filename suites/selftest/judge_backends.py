@@ -204,6 +204,24 @@ class Threaded(Rogue):
         return super().available()
 
 
+class MadeAheadInstance(RogueInstance):
+    """Tells in x1 which process made it, in x2 which one uses it, and in x3 how many states it was given before."""
+
+    def __init__(self, backend, vcpus):
+        super().__init__(backend, vcpus)
+        self.maker, self.given = os.getpid(), 0
+
+    def set_state(self, vcpu, state):
+        super().set_state(vcpu, state)
+        self.states[vcpu]["x"][1:4] = self.maker, os.getpid(), self.given
+        self.given += 1
+
+
+class MadeAhead(Tiny):
+    instance = MadeAheadInstance
+    survives_fork = True
+
+
 class CrashesInCompanyInstance(TinyInstance):
     """Crashes at the third case of a process, whatever it is."""
 

@@ -9,19 +9,20 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from assay64.harness.backends import registry
 from assay64.harness.backends.contract import Unsupported
-from assay64.harness.cases.case import CODE_ADDRESS, Case
+from assay64.harness.cases.case import CODE_ADDRESS, Case, Environment
 from assay64.harness.cases.layout import CHANGE_DTYPE, Batch, new_state, unpack_exit
 from assay64.harness.cases.outcome import ExitKind
 from assay64.harness.cases.state import State
 from assay64.harness.errors import BackendUnavailable, UsageError
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
 from assay64.harness.judge.pool import CHUNK, Worker
-from assay64.suites.selftest.judge_backends import CRASH, HANG, MODULE, NOISE, RAISE, Tiny, add, movz
+from assay64.suites.selftest.judge_backends import CRASH, HANG, MODULE, NOISE, NOP, RAISE, Tiny, add, movz
 
 ROGUE = f"{MODULE}:Rogue"
 
@@ -30,9 +31,13 @@ def one(word: int, **registers: int) -> Case:
     return Case(code=(word,), states=(State.of(**registers),))
 
 
-def x0(result: Result) -> int:
+def x(result: Result) -> list[int]:
     assert isinstance(result, Ran), result
-    return dict(result.outcome.states[0].registers())["x0"]
+    return [dict(result.outcome.states[0].registers()).get(f"x{number}", 0) for number in range(31)]
+
+
+def x0(result: Result) -> int:
+    return x(result)[0]
 
 
 @pytest.mark.parametrize("position", [0, 5, CHUNK - 1, CHUNK, 2 * CHUNK - 1])
@@ -67,6 +72,19 @@ def test_a_backend_with_threads_is_started_anew_instead_of_forked():
         assert worker.restarts == 2  # the crash, and the crash alone
     assert crashed == Crashed("SIGSEGV", "tiny: assertion failed: code_buffer != 0")
     assert x0(fine) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_each_worker_finds_a_fresh_machine_that_was_made_before_the_fork():
+    elsewhere = msgspec.structs.replace(one(NOP), environment=Environment(cache_line_size=32))
+    with Worker(f"{MODULE}:MadeAhead") as worker:
+        first, crashed, second, other = worker.run([one(NOP), one(CRASH), one(NOP), elsewhere])
+    assert isinstance(crashed, Crashed)
+    makers, users, given = zip(*(x(result)[1:4] for result in (first, second, other)), strict=True)
+    assert makers[0] == makers[1] != users[0]
+    assert makers[2] == users[2]  # the one made ahead is for the default environment
+    assert len(set(users[:2])) == 2
+    assert given == (0, 0, 0)
 
 
 def test_a_server_that_is_killed_is_replaced():
