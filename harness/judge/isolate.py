@@ -28,6 +28,19 @@ class Asked(Protocol):
     def diverging(self, case: Case, backend: str) -> Case | None: ...
 
 
+def settle(case: Case, verdict: Verdict, backend: str, judge: Asked) -> tuple[Verdict, Case]:
+    """``verdict`` of a sequence that fails, now with what is known of its instruction that fails first; and ``case``
+    made small.
+    """
+    small = isolate(case, backend, judge)
+    alone = judge.judge(small, backend)
+    if alone.kind is VerdictKind.KNOWN_DEVIATION:
+        return msgspec.structs.replace(verdict, kind=alone.kind, deviation=alone.deviation, detail=alone.detail), small
+    if alone.kind not in WRONG:  # it does not fail every time, or where the judge looks more closely
+        return judge.judge(case, backend), small
+    return verdict, small
+
+
 def isolate(case: Case, backend: str, judge: Asked) -> Case:
     """The first instruction of ``case`` that fails on ``backend``, alone; else the code cut behind it; else ``case``.
 

@@ -116,8 +116,13 @@ class Judge:
     def judge(self, case: Case, backend: str) -> Verdict:
         return next(self.judge_many([case], backend))[1]
 
-    def judge_many(self, cases: Iterable[Case], backend: str) -> Iterator[tuple[Case, Verdict]]:
-        """(case, verdict) in order, as they come. Raises UsageError or BackendUnavailable before the first."""
+    def judge_many(
+        self, cases: Iterable[Case], backend: str, *, in_sequences: bool = True
+    ) -> Iterator[tuple[Case, Verdict]]:
+        """(case, verdict) in order, as they come. Raises UsageError or BackendUnavailable before the first.
+
+        Which instruction of a sequence is known to deviate takes many runs; ``in_sequences=False`` leaves that out.
+        """
         remaining, capabilities = iter(cases), self.capabilities(backend)
         while chunk := tuple(itertools.islice(remaining, MANY)):
             self._in_hand.clear()
@@ -132,7 +137,7 @@ class Judge:
             )
             self._compare_singly(chunk, [index for index in range(len(chunk)) if index not in found], backend, found)
             for index, case in enumerate(chunk):
-                yield case, self._explained(case, *found[index], backend)
+                yield case, self._explained(case, *found[index], backend, in_sequences=in_sequences)
 
     def judge_batches(
         self, batches: Iterable[Batch], backend: str, reference: BatchReference | None = None
@@ -261,7 +266,15 @@ class Judge:
             self._workers[backend] = Worker(backend, timeout_s=self._timeout_s)
         return self._workers[backend]
 
-    def _explained(self, case: Case, verdict: Verdict, against: tuple[Differences, ...], backend: str) -> Verdict:
+    def _explained(
+        self,
+        case: Case,
+        verdict: Verdict,
+        against: tuple[Differences, ...],
+        backend: str,
+        *,
+        in_sequences: bool = True,
+    ) -> Verdict:
         entries = self.deviations(backend)
         if not (verdict.kind in FAILURES or verdict.indistinct) or not entries:
             return verdict
@@ -270,6 +283,8 @@ class Judge:
             case, verdict, entries, capabilities, alternatives=against, endings=lambda: self._endings(case)
         )
         if found.kind is not verdict.kind or verdict.kind is VerdictKind.MATCH or only_word(case) is not None:
+            return found
+        if not in_sequences:
             return found
         # What a suite expects holds for the whole case; where it begins to go wrong the reference knows.
         plain = msgspec.structs.replace(case, permitted=None)

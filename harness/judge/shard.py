@@ -11,7 +11,7 @@ import shlex
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Protocol
 import msgspec
 
 from assay64.harness.cases.case import Case
-from assay64.harness.cases.outcome import Verdict, VerdictKind
+from assay64.harness.cases.outcome import Permitted, Verdict, VerdictKind
 from assay64.harness.cases.sequences import LENGTHS, STATES, Sequences
 from assay64.harness.cases.tokens import to_token
 from assay64.harness.judge import deviations as known
@@ -28,12 +28,12 @@ from assay64.harness.judge.compare import compare
 from assay64.harness.judge.culprit import Unit
 from assay64.harness.judge.frames import Ran
 from assay64.harness.judge.instructions import instruction
-from assay64.harness.judge.isolate import WRONG, isolate
+from assay64.harness.judge.isolate import WRONG, settle
 from assay64.harness.judge.judge import Judge
 from assay64.harness.judge.modes import CACHED, ELSEWHERE, ONE_BLOCK, Variant, agree, variants
 from assay64.harness.judge.pool import Worker
 from assay64.harness.judge.symptoms import symptom
-from assay64.harness.judge.triage import SEQUENCE, Failure, Kind, kind_of, kinds_changed, unit_of
+from assay64.harness.judge.triage import SEQUENCE, Failure, Kind, kind_of, kinds_changed, unit_of, vote
 from assay64.harness.record.records import FAILING, CheckRecord
 
 PIECES = 16  # between two reports
@@ -43,6 +43,7 @@ SLOW = 0.5  # the part of a process's time that may go into isolating failures o
 TEST = "fuzz"
 SEQUENCES, MODES = "Sequences of instructions", "Execution modes"
 UNDECIDED = ("the reference: UnknownDecision", "the reference: TooManyOutcomes")
+RUN_THROUGH = (VerdictKind.MATCH, VerdictKind.MISMATCH)
 MOVED = 0x440  # bytes: code at another place that is nothing special
 
 
@@ -176,22 +177,39 @@ class Shard:
         report.cases += len(cases)
         report.instructions += sum(len(case.code) for case in cases)
         found: list[dict[str, Verdict]] = [{} for _ in cases]
+        smaller = dict[tuple[int, str], Case | None]()
         settled = set[tuple[int, str]]()  # failures that are findings of their modes
         for backend in self.settings.backends:
-            for index, (case, verdict) in enumerate(self._judge.judge_many(cases, backend)):
-                verdict = _decided(case, verdict)
-                found[index][backend] = verdict
+            judged = [_decided(*one) for one in self._judge.judge_many(cases, backend, in_sequences=False)]
+            expected = [
+                self._judge.expected(case) if verdict.kind in RUN_THROUGH else verdict
+                for case, verdict in zip(cases, judged, strict=True)
+            ]  # before the judge has other cases in hand
+            for index, (case, verdict) in enumerate(zip(cases, judged, strict=True)):
+                if len(case.code) > 1 and verdict.kind in WRONG:
+                    judged[index], smaller[index, backend] = self._settle(case, verdict, backend, elapsed_s)
+                found[index][backend] = judged[index]
                 report.runs += 1
-                self._note(case, backend, verdict)
+                self._note(case, backend, judged[index])
             if self.settings.modes:
-                for index in self._in_modes(cases, [one[backend] for one in found], backend):
+                for index in self._in_modes(cases, judged, expected, backend):
                     settled.add((index, backend))
         for index, (case, verdicts) in enumerate(zip(cases, found, strict=True)):
             failing = [name for name, verdict in verdicts.items() if verdict.kind in FAILING]
+            left = {name: smaller.get((index, name), case) for name in failing if (index, name) not in settled}
             if failing:
-                self._failed(case, verdicts, [name for name in failing if (index, name) not in settled], elapsed_s)
+                self._failed(case, verdicts, left)
             elif len(case.code) == 1 and any(v.kind is VerdictKind.MATCH for v in verdicts.values()):
                 self._passed(case, verdicts)
+
+    def _settle(self, case: Case, verdict: Verdict, backend: str, elapsed_s: float) -> tuple[Verdict, Case | None]:
+        """What is known of a sequence's failure, and the case made small: None when too many such failures came."""
+        if self._spent_s > SLOW * max(elapsed_s, 1.0):
+            return self._judge.judge(case, backend), None
+        began = time.monotonic()
+        settled = settle(case, verdict, backend, self._judge)
+        self._spent_s += time.monotonic() - began
+        return settled
 
     def _note(self, case: Case, backend: str, verdict: Verdict) -> None:
         self._report.verdicts[backend, verdict.kind] += 1
@@ -229,22 +247,16 @@ class Shard:
                 kinds |= {"memory"} if expected[0].outcome.memory else set()
                 self._report.samples.append((case, tuple(sorted(kinds))))
 
-    def _failed(
-        self, case: Case, verdicts: dict[str, Verdict], failing: Sequence[str], elapsed_s: float = float("inf")
-    ) -> None:
+    def _failed(self, case: Case, verdicts: dict[str, Verdict], failing: Mapping[str, Case | None]) -> None:
+        """Keep the failures of ``case`` that are not alike: ``failing`` has what is left of it on each backend."""
         settled = set[str]()
-        for backend in failing:
+        for backend, small in failing.items():
             if backend in settled:
                 continue
-            small, seen = case, verdicts
-            if len(case.code) > 1 and verdicts[backend].kind in WRONG:
-                if self._spent_s > SLOW * max(elapsed_s, 1.0):
-                    self._report.unsettled += 1
-                    continue
-                began = time.monotonic()
-                small = isolate(case, backend, self._judge)
-                seen = {name: self._judge.judge(small, name) for name in verdicts}
-                self._spent_s += time.monotonic() - began
+            if small is None:
+                self._report.unsettled += 1
+                continue
+            seen = verdicts if small is case else {name: self._judge.judge(small, name) for name in verdicts}
             if seen[backend].kind is VerdictKind.KNOWN_DEVIATION:
                 self._report.deviations[backend, seen[backend].deviation] += 1
                 continue
@@ -267,16 +279,21 @@ class Shard:
 
     # --- execution modes
 
-    def _in_modes(self, cases: Sequence[Case], verdicts: Sequence[Verdict], backend: str) -> list[int]:
+    def _in_modes(
+        self,
+        cases: Sequence[Case],
+        verdicts: Sequence[Verdict],
+        expected: Sequence[tuple[Permitted, ...] | Verdict],
+        backend: str,
+    ) -> list[int]:
         """Run what ``backend`` can run in the other modes. A case that it fails in some modes only is a finding.
 
         Gives the indices of cases that fail as they are, and in not all other modes.
         """
         todo: list[tuple[int, Case, Verdict, list[Variant]]] = []
-        for index, (case, verdict) in enumerate(zip(cases, verdicts, strict=True)):
-            expected = self._judge.expected(case)
-            if verdict.kind in (VerdictKind.MATCH, VerdictKind.MISMATCH) and not isinstance(expected, Verdict):
-                todo.append((index, case, verdict, list(variants(case, expected[0], self._capabilities[backend]))))
+        for index, (case, verdict, permitted) in enumerate(zip(cases, verdicts, expected, strict=True)):
+            if verdict.kind in RUN_THROUGH and not isinstance(permitted, Verdict):
+                todo.append((index, case, verdict, list(variants(case, permitted[0], self._capabilities[backend]))))
         off = self._capabilities[backend].optimiser_off
         usual = self._run(backend, [c for _, case, _, all_ in todo for c in (case, *_cases(all_, unoptimised=False))])
         plain = self._run(off, [c for *_, all_ in todo for c in _cases(all_, unoptimised=True)]) if off else iter(())
@@ -329,7 +346,8 @@ class Shard:
             moved = msgspec.structs.replace(case, code_address=case.code_address + MOVED)
             if self._judge.judge(moved, backend).kind in FAILING:  # at any other place: it is the code, and no mode
                 everywhere = {name: self._judge.judge(moved, name) for name in self.settings.backends}
-                self._failed(moved, everywhere, [backend])
+                _, small = settle(moved, everywhere[backend], backend, self._judge)
+                self._failed(moved, everywhere, {backend: small})
                 return False
         variant, seen = wrong[0]
         self._keep(_failure((backend,), variant.case, seen, modes=tuple(variant.mode for variant, _ in wrong)))
@@ -358,7 +376,7 @@ def _failure(
     verdicts: dict[str, Verdict] | None = None,
     modes: tuple[str, ...] = (),
 ) -> Failure:
-    votes = {name: _vote(other) for name, other in (verdicts or {}).items() if name not in backends}
+    votes = {name: vote(other) for name, other in (verdicts or {}).items() if name not in backends}
     number = _number(case)
     plain = msgspec.structs.replace(case, name="")
     return Failure(backends=backends, case=plain, verdict=verdict, number=number, modes=modes, votes=votes)
@@ -366,18 +384,6 @@ def _failure(
 
 def _number(case: Case) -> int:
     return int(case.name.rpartition(":")[2] or 0)
-
-
-def _vote(verdict: Verdict) -> str:
-    match verdict.kind:
-        case VerdictKind.MATCH:
-            return "agrees with the reference"
-        case VerdictKind.UNSUPPORTED:
-            return "does not run it"
-        case VerdictKind.KNOWN_DEVIATION:
-            return "is known to deviate"
-        case _:
-            return "differs otherwise"
 
 
 def _decided(case: Case, verdict: Verdict) -> Verdict:

@@ -83,6 +83,19 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     votes: dict[str, str] = {}
 
 
+def vote(verdict: Verdict) -> str:
+    """What a backend makes of a case on which another fails: see Failure."""
+    match verdict.kind:
+        case VerdictKind.MATCH:
+            return "agrees with the reference"
+        case VerdictKind.UNSUPPORTED:
+            return "does not run it"
+        case VerdictKind.KNOWN_DEVIATION:
+            return "is known to deviate"
+        case _:
+            return "differs otherwise"
+
+
 class Kind(msgspec.Struct, frozen=True, order=True):
     """What failures must have in common to be counted together before any of them is looked at more closely."""
 
