@@ -23,6 +23,10 @@ class Stage(Enum):
     EXECUTE = 1
 
 
+# Operations of nodes that are no computation.
+LEAVES = frozenset({"field", "feature", "pc", "result", "parameter"})
+
+
 class Node(Bits):
     """A value of the graph. Equal nodes of one trace are one object.
 
@@ -240,12 +244,13 @@ def evaluate(roots: tuple[Any, ...], known: Mapping[Node, Bits], leaf: Leaf) -> 
         value = leaf(node)
         if value is None:
             operands = [values[operand] if isinstance(operand, Node) else operand for operand in node.operands]
-            value = _computed(node, operands)
+            value = computed(node, operands)
         values[node] = value
     return [values[root] if isinstance(root, Node) else root for root in roots]
 
 
-def _computed(node: Node, operands: list[Any]) -> Bits:
+def computed(node: Node, operands: list[Any]) -> Bits:
+    """The value of a node that is a computation, from those of its operands."""
     if node.operation == "call":
         function, component, *arguments = operands
         return _called(function, arguments)[component]

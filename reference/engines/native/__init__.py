@@ -2,6 +2,7 @@
 
     variants.py       a trace split into what is decided at decode (a variant) and what at execution
     values.py         nodes of the graph as LLVM instructions
+    sums.py           carry and overflow as LLVM has them
     handlers.py       a variant as a handler: the events as loads, stores, calls and branches
     floating_point.py the host's arithmetic where it is the specification's
     host.py           the host's FPU, and its state while the generated code runs

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from assay64.reference.bits import Bits
+from assay64.reference.bits import Bits, Constant
+from assay64.reference.engines.graph import LEAVES, Node, Stage, computed
 from assay64.reference.engines.native.layout import CONTEXT, RECORD_OPERANDS
 
 
@@ -43,6 +45,25 @@ class Slots:
     @property
     def end(self) -> int:
         return RECORD_OPERANDS + self.used.bit_length()
+
+
+class Known:
+    """What is the same for all instructions of a variant, from what is known of some nodes."""
+
+    def __init__(self, facts: Mapping[Node, Constant] | None = None) -> None:
+        self._values: dict[Node, Constant | None] = dict(facts or {})
+
+    def constant(self, value: Bits) -> Constant | None:
+        """The value, where it is no operand but a constant."""
+        if isinstance(value, Constant):
+            return value
+        if not isinstance(value, Node) or value.stage is not Stage.DECODE:
+            return None
+        if value not in self._values:
+            parts = [self.constant(part) if isinstance(part, Bits) else part for part in value.operands]
+            unknown = value.operation in LEAVES or any(part is None for part in parts)
+            self._values[value] = None if unknown else Constant(value.width, int(computed(value, parts)))
+        return self._values[value]
 
 
 class RecordTooSmall(Exception):

@@ -17,14 +17,20 @@ from assay64.reference.engines.native.floating_point import EXACT, fast_path
 from assay64.reference.engines.native.handlers import (
     PARAMETERS,
     Handler,
-    golden_executes,
     handler,
-    is_undefined,
 )
 from assay64.reference.engines.native.helpers import helper
 from assay64.reference.engines.native.host import has_fast_paths
 from assay64.reference.engines.native.values import function_text
-from assay64.reference.engines.native.variants import Body, Tree, bodies, features_and_choices, split
+from assay64.reference.engines.native.variants import (
+    Body,
+    Tree,
+    bodies,
+    features_and_choices,
+    golden_executes,
+    is_undefined,
+    split,
+)
 from assay64.reference.engines.tracing import trace
 
 _NAME = re.compile(r"@([A-Za-z_][\w.]*)")

@@ -12,6 +12,7 @@ from typing import Any
 from assay64.reference.bits import Constant
 from assay64.reference.engines.graph import FunctionGraph, Node, reachable
 from assay64.reference.engines.native.emitter import Function
+from assay64.reference.engines.native.sums import Sum, fitting
 
 # Wider divisions than this LLVM leaves to a library that is not there.
 _WIDEST_DIVISION = 64
@@ -54,6 +55,8 @@ class Values:
                 todo.pop()
             elif (leaf := self._leaf(node)) is not None:
                 self.define(todo.pop(), leaf)
+            elif (total := _fitting(node)) is not None:
+                self.define(todo.pop(), total.fits(self._out, self.of))
             elif missing := [part for part in node.operands if isinstance(part, Node) and self.known(part) is None]:
                 todo += reversed(missing)
             else:
@@ -264,6 +267,10 @@ class Values:
         if always or node.operation == "ashr":
             return result
         return out.value(f"select <{count} x i1> {inside}, {kind} {result}, {kind} zeroinitializer")
+
+
+def _fitting(node: Node) -> Sum | None:
+    return fitting(*node.operands) if node.operation == "eq" else None
 
 
 def _rotation(right: Any, left: Any) -> tuple[Any, Any] | None:

@@ -1,18 +1,26 @@
 """A trace split in two: what is decided when the instruction is decoded selects a variant; the rest is its body.
 
 A decision on fields, features and choices of the model that stands before any decision on values forks the decoder. One
-behind such a decision stays in the body, as a bit that the decoder computes.
+behind such a decision stays in the body, as a bit that the decoder computes. What the decisions on the way to a body
+say of the fields is constant in its code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from assay64.reference.engines.graph import Event, Node, Stage
+from assay64.reference.bits import Constant
+from assay64.reference.engines.graph import Event, Node, Stage, reachable
 from assay64.reference.engines.tracing import Path, Trace
+from assay64.reference.pseudocode.exceptions import SoftwareBreakpoint, SupervisorCall, Undefined
 from assay64.reference.pseudocode.processor import Constraint
+
+# Events whose instruction golden executes.
+_RARE = frozenset({"wait", "send_event"})
+# What an implementation is like; other registers of it count.
+_CONSTANTS = ("CTR_EL0", "DCZID_EL0")
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,7 @@ class Body:
     condition: Node | None = None
     then: Body | None = None
     otherwise: Body | None = None
+    known: Mapping[Node, Constant] = field(default_factory=dict[Node, Constant])
 
     def all_events(self) -> Iterator[Event]:
         yield from self.events
@@ -59,30 +68,68 @@ class Unsplit(Exception):
 
 def split(traced: Trace) -> Tree:
     """The decoder's decisions over the bodies of a definition."""
-    return _split(traced.paths, 0, ())
+    return _split(traced.paths, 0, (), {})
 
 
-def _split(paths: tuple[Path, ...], step: int, events: tuple[Event, ...]) -> Tree:
+def _split(paths: tuple[Path, ...], step: int, events: tuple[Event, ...], known: Mapping[Node, Constant]) -> Tree:
     if not paths:
         return None
     while True:
         event = paths[0][step]
         if event.kind == "decide":
             condition = event.arguments[0]
-            sides = [tuple(p for p in paths if p[step].arguments[1] is answer) for answer in (True, False)]
+            sides = [(answer, tuple(p for p in paths if p[step].arguments[1] is answer)) for answer in (True, False)]
             if condition.stage is Stage.EXECUTE:
-                then, otherwise = (_body(side, step + 1) for side in sides)
-                return Body(events, condition, then, otherwise)
-            return Fork(condition, "", (), tuple(_split(side, step + 1, events) for side in sides))
+                then, otherwise = (_body(side, step + 1) for _, side in sides)
+                return _unshifted(Body(events, condition, then, otherwise, known))
+            options = (_split(side, step + 1, events, {**known, **_facts(condition, answer)}) for answer, side in sides)
+            return Fork(condition, "", (), tuple(options))
         if event.kind == "choose":
             name, constraints, _ = event.arguments
             sides = [tuple(p for p in paths if p[step].arguments[2] is c) for c in constraints]
             chosen = (*events, Event("open", ()))
-            return Fork(None, name, constraints, tuple(_split(side, step + 1, chosen) for side in sides))
+            return Fork(None, name, constraints, tuple(_split(side, step + 1, chosen, known) for side in sides))
         events += (event,)
         if event.kind in ("end", "exception"):
-            return Body(events)
+            return _unshifted(Body(events, known=known))
         step += 1
+
+
+def _facts(condition: Node, answer: bool) -> dict[Node, Constant]:
+    """What an answer says of the nodes that the condition is made of."""
+    facts = {condition: Constant(1, int(answer))}
+    match condition.operation, condition.operands:
+        case "eq", (Node() as node, Constant() as constant) if answer or node.width == 1:
+            value = constant if answer else Constant(1, constant.value ^ 1)
+            return facts | (_facts(node, bool(value.value)) if node.width == 1 else {node: value})
+        case "xor", (Node() as node, Constant() as constant):
+            return facts | _facts(node, answer ^ bool(constant.value))
+        case ("and", (a, b)) if answer:
+            return facts | {k: v for part in (a, b) if isinstance(part, Node) for k, v in _facts(part, True).items()}
+        case ("or", (a, b)) if not answer:
+            return facts | {k: v for part in (a, b) if isinstance(part, Node) for k, v in _facts(part, False).items()}
+        case _:
+            return facts
+
+
+def _unshifted(body: Body) -> Tree:
+    """The body; in the case of general registers with a variant where the operand's shift is by nothing, as it mostly
+    is.
+    """
+    if not all(event.kind == "end" or _concerns_general(event) for event in body.all_events()):
+        return body
+    for node in reachable(tuple(argument for event in body.all_events() for argument in event.arguments)):
+        if node.operation in ("shl", "lshr", "ashr") and node.stage is Stage.EXECUTE:
+            amount = node.operands[1]
+            if isinstance(amount, Node) and amount.operation in ("field", "slice") and amount.stage is Stage.DECODE:
+                nothing = Constant(amount.width, 0)
+                none = Node("eq", 1, (amount, nothing), Stage.DECODE)
+                return Fork(none, "", (), (replace(body, known={**body.known, amount: nothing}), body))
+    return body
+
+
+def _concerns_general(event: Event) -> bool:
+    return event.kind in ("read", "write") and event.arguments[0].startswith(("X", "PSTATE"))
 
 
 def _body(paths: tuple[Path, ...], step: int) -> Body | None:
@@ -119,6 +166,34 @@ def bodies(tree: Tree) -> Iterator[Body]:
     elif tree is not None:
         for option in tree.options:
             yield from bodies(option)
+
+
+def golden_executes(body: Body) -> bool:
+    """Whether golden executes these instructions."""
+    for event in body.all_events():
+        if event.kind in _RARE:
+            return True
+        if event.kind == "read_implementation" and event.arguments[0] not in _CONSTANTS:
+            return True
+        if event.kind == "check_system_access" and event.arguments[0] != "SCTLR_EL1":
+            return True
+        if event.kind == "exception" and not isinstance(
+            event.arguments[0], (Undefined, SupervisorCall, SoftwareBreakpoint)
+        ):
+            return True
+    return False
+
+
+def is_undefined(body: Body) -> bool:
+    """Whether the variant does nothing but to be UNDEFINED."""
+    last = body.events[-1] if body.events else None
+    return (
+        body.condition is None
+        and last is not None
+        and last.kind == "exception"
+        and isinstance(last.arguments[0], Undefined)
+        and all(event.kind in ("check_fp_enabled", "exception") for event in body.events)
+    )
 
 
 def features_and_choices(trees: list[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:
