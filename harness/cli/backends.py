@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 import assay64.harness.backends
 from assay64.harness.cli.options import Json, available_backends, print_json
 from assay64.harness.errors import AssayError, UsageError
+
+if TYPE_CHECKING:
+    from assay64.harness.judge.pool import Worker
 
 FOLDER = Path(assay64.harness.backends.__file__).parent
 HEADER = FOLDER / "include" / "assay64_backend.h"
@@ -41,7 +45,7 @@ def backends(
     if example is not None:
         _copy_example(example)
         return
-    found = [_data(name, missing) for name, missing in available_backends()]
+    found = _found()
     if as_json:
         print_json(found)
         return
@@ -79,15 +83,29 @@ def _copy_example(name: str) -> None:
     typer.echo("\n".join(str(path) for path in sorted(target.iterdir())))
 
 
-def _data(name: str, missing: str | None) -> dict[str, Any]:
+def _found() -> list[dict[str, Any]]:
+    from assay64.harness.judge.zygote import zygote
+
+    # Before what follows is imported: the workers import meanwhile.
+    with zygote() as shared, ExitStack() as stack:
+        from assay64.harness.judge.pool import Worker
+
+        # In workers, because asking may load native code.
+        listed = [
+            (name, missing, stack.enter_context(Worker(name, zygote=shared))) for name, missing in available_backends()
+        ]
+        for _, missing, worker in listed:
+            if missing is None:
+                worker.begin()
+        return [_data(name, missing, worker) for name, missing, worker in listed]
+
+
+def _data(name: str, missing: str | None, worker: Worker) -> dict[str, Any]:
     from assay64.harness.cases.files import plain
-    from assay64.harness.judge.pool import Worker
 
     if missing is None:
         try:
-            # In a worker, because asking may load native code.
-            with Worker(name) as worker:
-                capabilities = worker.capabilities
+            capabilities = worker.capabilities
         except AssayError as error:
             missing = str(error)
         else:

@@ -52,19 +52,24 @@ def diff(
 
     Values that differ from the reference's are marked. Exit code 1 when a backend's outcome is a failure.
     """
-    from assay64.harness.cases.tokens import to_token
-    from assay64.harness.judge.frames import Ran
-    from assay64.harness.judge.judge import Judge
-    from assay64.harness.report.failure import is_failure
+    from assay64.harness.judge.zygote import zygote
 
-    case = build_case(text, settings or [])
-    names = chosen_backends(backend)
-    columns: list[Column] = []
-    with Judge() as judge:
-        for name in names:
-            verdict = judge.judge(case, name)
-            result = judge.run(case, name)
-            columns.append(Column(name, verdict, result.outcome if isinstance(result, Ran) else None))
+    # Before what follows is imported: the workers import meanwhile.
+    with zygote() as shared:
+        from assay64.harness.cases.tokens import to_token
+        from assay64.harness.judge.frames import Ran
+        from assay64.harness.judge.judge import Judge
+        from assay64.harness.report.failure import is_failure
+
+        case = build_case(text, settings or [])
+        names = chosen_backends(backend)
+        columns: list[Column] = []
+        with Judge(zygote=shared) as judge:
+            judge.begin(names)
+            for name in names:
+                verdict = judge.judge(case, name)
+                result = judge.run(case, name)
+                columns.append(Column(name, verdict, result.outcome if isinstance(result, Ran) else None))
     if as_json:
         print_json(_data(case, to_token(case), columns))
     else:

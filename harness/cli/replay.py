@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from assay64.harness.errors import UsageError
 
 if TYPE_CHECKING:
     from assay64.harness.cases.case import Case
+    from assay64.harness.cases.outcome import Verdict
+    from assay64.harness.judge.judge import Judge
 
 
 def replay(
@@ -35,36 +38,45 @@ def replay(
     if form is not None:
         typer.echo(_emitted(form, _cases(source)), nl=False)
         return
-    from assay64.harness.cases.tokens import to_token
-    from assay64.harness.judge.judge import Judge
-    from assay64.harness.report.failure import failure_report, is_failure
-    from assay64.harness.report.jsonout import verdict_data
+    from assay64.harness.judge.zygote import zygote
 
-    cases = _cases(source)
-    names = chosen_backends(backend)
     failed = False
     data: list[dict[str, Any]] = []
-    with Judge() as judge:
-        for case in cases:
-            token = to_token(case)
-            for name in names:
+    # Before what follows is imported: the workers import meanwhile.
+    with zygote() as shared:
+        from assay64.harness.cases.tokens import to_token
+        from assay64.harness.judge.judge import Judge
+        from assay64.harness.report.failure import is_failure
+        from assay64.harness.report.jsonout import verdict_data
+
+        cases = _cases(source)
+        names = chosen_backends(backend)
+        with Judge(zygote=shared) as judge:
+            judge.begin(names)
+            for case, name in product(cases, names):
                 verdict = judge.judge(case, name)
                 failed |= is_failure(verdict)
-                data.append({"backend": name, "token": token, "verdict": verdict_data(verdict)})
-                if as_json:
-                    continue
-                if is_failure(verdict):
-                    typer.echo(failure_report(case, verdict, backend=name, token=token))
-                elif verdict.deviation:
-                    entry = next(one for one in judge.deviations(name) if one.id == verdict.deviation)
-                    known = f"{entry.id}: {entry.title}. {entry.reason.strip()}"
-                    typer.echo(failure_report(case, verdict, backend=name, token=token, known=known))
-                else:
-                    detail = f": {verdict.detail}" if verdict.detail else ""
-                    typer.echo(f"{name}: {verdict.kind}{detail}   {token}")
+                data.append({"backend": name, "token": to_token(case), "verdict": verdict_data(verdict)})
+                if not as_json:
+                    typer.echo(_text(case, name, verdict, judge))
     if as_json:
         print_json(data)
     raise typer.Exit(1 if failed else 0)
+
+
+def _text(case: Case, name: str, verdict: Verdict, judge: Judge) -> str:
+    from assay64.harness.cases.tokens import to_token
+    from assay64.harness.report.failure import failure_report, is_failure
+
+    token = to_token(case)
+    if is_failure(verdict):
+        return failure_report(case, verdict, backend=name, token=token)
+    if verdict.deviation:
+        entry = next(one for one in judge.deviations(name) if one.id == verdict.deviation)
+        known = f"{entry.id}: {entry.title}. {entry.reason.strip()}"
+        return failure_report(case, verdict, backend=name, token=token, known=known)
+    detail = f": {verdict.detail}" if verdict.detail else ""
+    return f"{name}: {verdict.kind}{detail}   {token}"
 
 
 def _emitted(form: str, cases: tuple[Case, ...]) -> str:

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -22,15 +21,11 @@ import msgspec
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.errors import BackendUnavailable, UsageError
 from assay64.harness.judge import frames
-from assay64.harness.judge.worker import ANSWER_BYTES, POLL, RUNS, START
+from assay64.harness.judge.control import Control, ServerLost
+from assay64.harness.judge.zygote import MODULE, STOP_TIMEOUT_S, ForkedServer, Zygote, end_process, environment
 
-STOP_TIMEOUT_S = 2.0
 OUTPUT_LINES = 50
 LONGEST_LINE_BYTES = 1 << 16
-
-
-class ServerLost(Exception):
-    """The server is gone, and its children with it."""
 
 
 class Listener:
@@ -60,41 +55,41 @@ class Listener:
 
 
 class ForkServer:
-    """A process with ``backend`` in it. ``memory_bytes`` is what a child may hold; 0 is no limit."""
+    """A process with ``backend`` in it. ``memory_bytes`` is what a child may hold; 0 is no limit. With a ``zygote`` it
+    is forked from that.
+    """
 
-    def __init__(self, backend: str, memory_bytes: int) -> None:
+    def __init__(self, backend: str, memory_bytes: int, zygote: Zygote | None = None) -> None:
         self.backend = backend
-        self._control, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", "assay64.harness.judge.worker", backend]
-            self._process = subprocess.Popen(
-                [*command, f"--control={theirs.fileno()}", f"--memory={memory_bytes}"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs.fileno(),),
-                # Threads that nobody needs would stand in the way of a fork.
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            )
-        assert self._process.stdout is not None
-        self._listener = Listener(os.dup(self._process.stdout.fileno()))
-        self._process.stdout.close()
+        self._socket, theirs = socket.socketpair()
+        self.control = Control(self._socket)
+        output, their_output = os.pipe()
+        try:
+            self._process = _start(backend, memory_bytes, theirs.fileno(), their_output, zygote)
+        except BaseException:
+            self._socket.close()
+            os.close(output)
+            raise
+        finally:
+            theirs.close()
+            os.close(their_output)
+        self._listener = Listener(output)
         # Runs at exit too, so that no process outlives the harness.
-        self._end = weakref.finalize(self, _end, self._process, self._control)
+        self._end = weakref.finalize(self, end_process, self._process, self._socket)
 
     def hello(self, timeout_s: float) -> Capabilities:
         """Wait until the backend is loaded. Raises UsageError or BackendUnavailable when it says or shows that it
         cannot be used.
         """
-        self._control.settimeout(timeout_s)
+        self._socket.settimeout(timeout_s)
         try:
-            size = frames.LENGTH.unpack(self._receive(frames.LENGTH.size))[0]
-            answer = frames.read_answer(self._receive(min(size, frames.MAX_FRAME_BYTES)))
+            size = frames.LENGTH.unpack(self.control.receive(frames.LENGTH.size))[0]
+            answer = frames.read_answer(self.control.receive(min(size, frames.MAX_FRAME_BYTES)))
         except TimeoutError:
             raise BackendUnavailable(f"backend {self.backend!r} did not start within {timeout_s:g} s") from None
         except (ServerLost, msgspec.DecodeError, UnicodeError):
             raise BackendUnavailable(f"backend {self.backend!r} did not start: {self._ending()}") from None
-        self._control.settimeout(None)
+        self._socket.settimeout(None)
         match answer:
             case frames.Hello():
                 return answer.capabilities
@@ -106,40 +101,10 @@ class ForkServer:
 
     def start(self, descriptors: Sequence[int]) -> int:
         """Start a child that has these descriptors; its process id. Raises ServerLost."""
-        return self._ask(START, descriptors)
-
-    def status(self, child: int) -> int | None:
-        """The exit status of a child, negative for a signal; None while it runs. May be asked until it has ended.
-
-        Raises ServerLost.
-        """
-        status = self._ask(POLL + child.to_bytes(ANSWER_BYTES, "little"))
-        return None if status == RUNS else status
+        return self.control.start(descriptors)
 
     def close(self) -> None:
         self._end()
-
-    def _ask(self, request: bytes, descriptors: Sequence[int] = ()) -> int:
-        try:
-            if descriptors:
-                socket.send_fds(self._control, [request], descriptors)
-            else:
-                self._control.sendall(request)
-            return int.from_bytes(self._receive(ANSWER_BYTES), "little", signed=True)
-        except OSError as error:
-            raise ServerLost from error
-
-    def _receive(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            try:
-                part = self._control.recv(size - len(data))
-            except ConnectionError as error:
-                raise ServerLost from error
-            if not part:
-                raise ServerLost
-            data += part
-        return data
 
     def _ending(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -148,24 +113,20 @@ class ForkServer:
         return frames.ending(self._process.returncode) + (f": {said}" if said else "")
 
 
-def _end(process: subprocess.Popen[bytes], control: socket.socket) -> None:
-    control.close()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def wait(server: ForkServer, child: int, timeout_s: float) -> int | None:
-    """The exit status of ``child``; None when it has not ended in time, or nobody can tell any more."""
-    until, pause_s = time.monotonic() + timeout_s, 0.0005
-    with contextlib.suppress(ServerLost):
-        while (status := server.status(child)) is None and time.monotonic() < until:
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.05)
-        return status
-    return None
+def _start(
+    backend: str, memory_bytes: int, control: int, output: int, zygote: Zygote | None
+) -> subprocess.Popen[bytes] | ForkedServer:
+    if zygote is not None:
+        with contextlib.suppress(ServerLost):
+            return zygote.start(backend, memory_bytes, control, output)
+    return subprocess.Popen(
+        [sys.executable, "-m", MODULE, backend, f"--control={control}", f"--memory={memory_bytes}"],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=(control,),
+        env=environment(),
+    )
 
 
 def _about(backend: str, text: str) -> str:

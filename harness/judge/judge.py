@@ -32,6 +32,7 @@ from assay64.harness.judge.native_reference import native_reference
 from assay64.harness.judge.pool import CHUNK, BatchResult, Worker
 from assay64.harness.judge.process import CASE_TIMEOUT_S
 from assay64.harness.judge.shrink import BUDGET, same_failure, shrink
+from assay64.harness.judge.zygote import Zygote
 
 Reference = Callable[[Case], tuple[Permitted, ...]]
 _Compared = tuple[Verdict, tuple[Differences, ...]]
@@ -47,7 +48,7 @@ class Judge:
 
     ``timeout_s`` is the wall-clock time of a case. ``deviations`` replaces the known deviations of backends by name;
     others have those of the data files. ``reference`` says what Arm permits for a case that does not bring it: golden,
-    and the native engine for batches, unless another one is given.
+    and the native engine for batches, unless another one is given. ``zygote`` is what the workers share imports with.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class Judge:
         timeout_s: float = CASE_TIMEOUT_S,
         deviations: Mapping[str, Sequence[Deviation]] | None = None,
         reference: Reference | None = None,
+        zygote: Zygote | None = None,
     ) -> None:
-        self._timeout_s = timeout_s
+        self._timeout_s, self._zygote = timeout_s, zygote
         self._deviations: dict[str, Sequence[Deviation]] = dict(deviations or {})
         self._reference = reference or Oracle().permitted
         self._batch_reference = native_reference() if reference is None else None
@@ -73,6 +75,11 @@ class Judge:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self.close()
+
+    def begin(self, backends: Iterable[str]) -> None:
+        """Start loading backends that will be asked, all at the same time. They say on first use what they lack."""
+        for backend in backends:
+            self._worker(backend).begin()
 
     def close(self) -> None:
         for worker in self._workers.values():
@@ -263,7 +270,7 @@ class Judge:
 
     def _worker(self, backend: str) -> Worker:
         if backend not in self._workers:
-            self._workers[backend] = Worker(backend, timeout_s=self._timeout_s)
+            self._workers[backend] = Worker(backend, timeout_s=self._timeout_s, zygote=self._zygote)
         return self._workers[backend]
 
     def _explained(

@@ -20,7 +20,8 @@ from assay64.harness.cases.case import Case
 from assay64.harness.cases.layout import CHANGE_DTYPE, Batch
 from assay64.harness.judge import frames
 from assay64.harness.judge.arena import SLOTS, Arrays, Slot
-from assay64.harness.judge.fork_server import ForkServer, ServerLost
+from assay64.harness.judge.control import ServerLost
+from assay64.harness.judge.fork_server import ForkServer
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
 from assay64.harness.judge.process import (
     CASE_TIMEOUT_S,
@@ -31,6 +32,7 @@ from assay64.harness.judge.process import (
     Limits,
     Lost,
 )
+from assay64.harness.judge.zygote import Zygote
 
 CHUNK = 64
 
@@ -57,8 +59,9 @@ class Worker:
     """One child process with one backend in it, restarted as often as the backend needs.
 
     ``timeout_s`` is the wall-clock time that a case may take, ``memory_bytes`` what its process may hold (0: any),
-    ``output_bytes`` what it may print. Not thread-safe. Raises UsageError for a name that is no backend and
-    BackendUnavailable for one that cannot run here, both on first use. Use as a context manager, or call ``close``.
+    ``output_bytes`` what it may print; ``zygote`` is what it shares imports with. Not thread-safe. Raises UsageError
+    for a name that is no backend and BackendUnavailable for one that cannot run here, both on first use. Use as a
+    context manager, or call ``close``.
     """
 
     def __init__(
@@ -69,8 +72,10 @@ class Worker:
         memory_bytes: int = MEMORY_BYTES,
         output_bytes: int = OUTPUT_BYTES,
         start_timeout_s: float = START_TIMEOUT_S,
+        zygote: Zygote | None = None,
     ) -> None:
         self.backend = backend
+        self._zygote = zygote
         self.limits = Limits(timeout_s, memory_bytes, output_bytes)
         self.start_timeout_s = start_timeout_s
         self.restarts = 0
@@ -91,7 +96,7 @@ class Worker:
     def begin(self) -> None:
         """Start loading the backend and do not wait for it: several backends load at the same time."""
         if self._server is None:
-            self._server = ForkServer(self.backend, self.limits.memory_bytes)
+            self._server = ForkServer(self.backend, self.limits.memory_bytes, self._zygote)
 
     def close(self) -> None:
         """End the processes; a worker that is used again starts others."""

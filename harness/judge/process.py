@@ -19,8 +19,10 @@ import msgspec
 
 from assay64.harness.judge import frames
 from assay64.harness.judge.arena import ProgressMemory, Slot, progress_file
-from assay64.harness.judge.fork_server import STOP_TIMEOUT_S, ForkServer, Listener, ServerLost, wait
+from assay64.harness.judge.control import Control, ServerLost
+from assay64.harness.judge.fork_server import ForkServer, Listener
 from assay64.harness.judge.frames import Crashed, Failed, Hung
+from assay64.harness.judge.zygote import STOP_TIMEOUT_S
 
 CASE_TIMEOUT_S = 10.0
 MIB = 1 << 20
@@ -54,7 +56,7 @@ class ChildProcess:
     """One child process of a fork server, from its start to its end. Raises ServerLost when there is no server."""
 
     def __init__(self, server: ForkServer, slots: list[Slot], limits: Limits) -> None:
-        self._server, self._limits = server, limits
+        self._control, self._limits = server.control, limits
         progress = progress_file()
         their_requests, requests = os.pipe()
         answers, their_answers = os.pipe()
@@ -75,7 +77,7 @@ class ChildProcess:
         self._listener = Listener(output)
         self._printed_before = 0
         self._received = bytearray()
-        self._end = weakref.finalize(self, _end, server, self.process_id, requests, answers)
+        self._end = weakref.finalize(self, _end, server.control, self.process_id, requests, answers)
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -139,14 +141,14 @@ class ChildProcess:
         """Bytes from the child; empty at its end; None when there are none for POLL_S."""
         if not select.select([self._answers], [], [], POLL_S)[0]:
             # A grandchild may hold the pipe open after the worker's death.
-            ended = wait(self._server, self.process_id, 0) is not None
+            ended = self._control.wait(self.process_id, 0) is not None
             return b"" if ended and not select.select([self._answers], [], [], 0)[0] else None
         data = os.read(self._answers, 1 << 20)
         self._received += data
         return data
 
     def _crashed(self) -> Crashed:
-        status = wait(self._server, self.process_id, STOP_TIMEOUT_S)
+        status = self._control.wait(self.process_id, STOP_TIMEOUT_S)
         return Crashed(frames.ending(status), self._listener.last_line()[:LAST_LINE_CHARACTERS])
 
     def close(self) -> None:
@@ -155,7 +157,7 @@ class ChildProcess:
 
     def kill(self) -> None:
         with contextlib.suppress(ServerLost):
-            if self._server.status(self.process_id) is None:
+            if self._control.status(self.process_id) is None:
                 os.kill(self.process_id, signal.SIGKILL)
         self._end()
 
@@ -169,12 +171,12 @@ def resident_bytes(process_id: int) -> int:
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _end(server: ForkServer, process_id: int, requests: int, answers: int) -> None:
+def _end(control: Control, process_id: int, requests: int, answers: int) -> None:
     for descriptor in (requests, answers):
         with contextlib.suppress(OSError):
             os.close(descriptor)
-    if wait(server, process_id, STOP_TIMEOUT_S) is None:
+    if control.wait(process_id, STOP_TIMEOUT_S) is None:
         with contextlib.suppress(ServerLost, ProcessLookupError):
-            if server.status(process_id) is None:
+            if control.status(process_id) is None:
                 os.kill(process_id, signal.SIGKILL)
-                wait(server, process_id, STOP_TIMEOUT_S)
+                control.wait(process_id, STOP_TIMEOUT_S)

@@ -32,27 +32,21 @@ from assay64.harness.cases.case import DATA_REGION, Case, Environment
 from assay64.harness.cases.layout import CHANGE_DTYPE, Batch
 from assay64.harness.errors import UsageError
 from assay64.harness.judge import frames
-from assay64.harness.judge.arena import SLOTS, ProgressMemory, Slot
+from assay64.harness.judge.arena import ProgressMemory, Slot
+from assay64.harness.judge.control import Starter
 from assay64.harness.judge.execute import Executor
 from assay64.harness.judge.prepared import prepared
 
 ORPHAN_CHECK_S = 1.0
 KEPT_BATCH_INSTANCES = 4
-# A child's descriptors, in the order in which they are handed over.
-STREAMS = 3
-DESCRIPTORS = STREAMS + 1 + SLOTS
-# What the harness asks of the server, and the length of its answers: a process's id, an exit status.
-START, POLL = b"S", b"P"
-ANSWER_BYTES = 8
-RUNS = 1 << 40  # no exit status: the child runs
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Executes cases on a backend for the judge.")
-    parser.add_argument("backend")
+    parser.add_argument("backend", nargs="?", help="without one: start fork servers of any backend")
     parser.add_argument("--control", type=int, help="descriptor of the socket to the harness")
     parser.add_argument("--child", help="descriptors of a child that could not be forked")
-    parser.add_argument("--memory", type=int, required=True, help="the most memory of a child in bytes; 0: any")
+    parser.add_argument("--memory", type=int, default=0, help="the most memory of a child in bytes; 0: any")
     arguments = parser.parse_args()
     # Ctrl-C reaches the whole process group; the harness decides, and closes our streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,15 +54,26 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if arguments.child is not None:
         _be_a_child(registry.load(arguments.backend), list(map(int, arguments.child.split(","))), arguments.memory)
-    control = socket.socket(fileno=arguments.control)
+    if arguments.backend is None:
+        _Zygote(socket.socket(fileno=arguments.control)).serve()
+        _leave(0)
+    _serve(arguments.backend, arguments.control, arguments.memory)
+
+
+def _serve(name: str, descriptor: int, memory_bytes: int) -> NoReturn:
+    """Be the fork server of a backend, until the harness closes its end of the socket."""
+    control = socket.socket(fileno=descriptor)
     threads = _threads()
-    backend = _loaded(arguments.backend, control)
+    backend = _loaded(name, control)
     if backend is not None:
         if sys.platform == "linux":
             backend = prepared(backend)
         # A library that started a thread of its own would be without it after a fork.
         can_fork = sys.platform == "linux" and _threads() == threads
-        _Server(control, backend, arguments.backend, arguments.memory, can_fork=can_fork).serve()
+        server = _Server(control, backend, name, memory_bytes, can_fork=can_fork)
+        server.serve()
+        # The harness has ended them, or was killed itself.
+        server.kill_children()
     _leave(0)
 
 
@@ -93,57 +98,47 @@ def _threads() -> int:
     return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
 
 
-class _Server:
-    """Starts children and tells how they ended, until the harness closes its end of the socket."""
+class _Server(Starter):
+    """Starts children that run cases on the backend."""
 
     def __init__(
         self, control: socket.socket, backend: Backend, name: str, memory_bytes: int, *, can_fork: bool
     ) -> None:
-        self._control = control
+        super().__init__(control)
         self._backend, self._name = backend, name
         self._memory_bytes = memory_bytes
         self._can_fork = can_fork
-        self._children: set[int] = set()
-        self._ended: dict[int, int] = {}
 
-    def serve(self) -> None:
-        while True:
-            request, descriptors, _, _ = socket.recv_fds(self._control, 1 + ANSWER_BYTES, DESCRIPTORS)
-            if not request:
-                break
-            if request[:1] == START:
-                answer = self._start(descriptors)
-                for descriptor in descriptors:
-                    os.close(descriptor)
-            else:
-                answer = self._status(int.from_bytes(request[1:], "little"))
-            self._control.sendall(answer.to_bytes(ANSWER_BYTES, "little", signed=True))
-        # The harness has ended its children, or was killed itself.
-        for child in self._children:
-            os.kill(child, signal.SIGKILL)
-
-    def _start(self, descriptors: list[int]) -> int:
+    def begin(self, descriptors: list[int], what: bytes) -> int:
         if self._can_fork:
             child = os.fork()
             if child == 0:
-                self._control.close()
+                self.control.close()
                 _be_a_child(self._backend, descriptors, self._memory_bytes)
-        else:
-            command = [sys.executable, "-m", "assay64.harness.judge.worker", self._name]
-            command += [f"--memory={self._memory_bytes}", f"--child={','.join(map(str, descriptors))}"]
-            child = subprocess.Popen(command, pass_fds=descriptors).pid
-        self._children.add(child)
-        self._ended.pop(child, None)
-        return child
+            return child
+        command = [sys.executable, "-m", "assay64.harness.judge.worker", self._name]
+        command += [f"--memory={self._memory_bytes}", f"--child={','.join(map(str, descriptors))}"]
+        return subprocess.Popen(command, pass_fds=descriptors).pid
 
-    def _status(self, child: int) -> int:
-        if child in self._children:
-            found, status = os.waitpid(child, os.WNOHANG)
-            if not found:
-                return RUNS
-            self._children.discard(child)
-            self._ended[child] = os.waitstatus_to_exitcode(status)
-        return self._ended[child]
+
+class _Zygote(Starter):
+    """Starts fork servers. They end by themselves when the harness closes their sockets."""
+
+    def begin(self, descriptors: list[int], what: bytes) -> int:
+        child = os.fork()
+        if child == 0:
+            try:
+                self.control.close()
+                control, output = descriptors
+                for standard in (1, 2):
+                    os.dup2(output, standard)
+                os.close(output)
+                memory_bytes, name = what.decode().split(" ", 1)
+                _serve(name, control, int(memory_bytes))
+            except BaseException:  # noqa: BLE001 - a forked child must not go on in what its parent was doing
+                traceback.print_exc()
+                _leave(1)
+        return child
 
 
 def _be_a_child(backend: Backend, descriptors: list[int], memory_bytes: int) -> NoReturn:

@@ -22,6 +22,7 @@ from assay64.harness.cases.state import State
 from assay64.harness.errors import BackendUnavailable, UsageError
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
 from assay64.harness.judge.pool import CHUNK, Worker
+from assay64.harness.judge.zygote import zygote
 from assay64.suites.selftest.judge_backends import CRASH, HANG, MODULE, NOISE, NOP, RAISE, Tiny, add, movz
 
 ROGUE = f"{MODULE}:Rogue"
@@ -253,3 +254,43 @@ def test_the_built_in_backends_are_those_of_the_entry_points(checkout):
     project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
     assert project["entry-points"][registry.GROUP] == registry.BUILT_IN
     assert registry.names()[:3] == ["reference", "unicorn", "dynarmic"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_fork_servers_of_one_zygote_are_apart():
+    with zygote() as shared, Worker(ROGUE, zygote=shared) as rogue, Worker(f"{MODULE}:Tiny", zygote=shared) as tiny:
+        rogue.begin()
+        tiny.begin()
+        crashed, fine = rogue.run([one(CRASH), one(movz(0, 5))])
+        assert crashed == Crashed("SIGSEGV", "tiny: assertion failed: code_buffer != 0")
+        assert x0(fine) == 5
+        before = tiny.process_id
+        assert rogue._server is not None
+        os.kill(rogue._server._process.pid, signal.SIGKILL)
+        assert x0(list(rogue.run([one(movz(0, 6)), one(movz(0, 7))]))[1]) == 7
+        assert x0(tiny.execute(one(movz(0, 8)))) == 8
+        assert tiny.process_id == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+@pytest.mark.parametrize(
+    ("backend", "error", "said"),
+    [
+        (f"{MODULE}:Absent", BackendUnavailable, "libabsent is not installed"),
+        (f"{MODULE}:DiesAtStart", BackendUnavailable, "did not start: SIGABRT"),
+        (f"{MODULE}:Missing", UsageError, "has no Missing"),
+    ],
+)
+def test_a_server_forked_from_a_zygote_says_why_it_does_not_start(
+    backend: str, error: type[Exception], said: str
+) -> None:
+    with zygote() as shared, Worker(backend, zygote=shared) as worker, pytest.raises(error, match=said):
+        worker.execute(one(movz(0, 1)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_without_its_zygote_a_worker_starts_by_itself():
+    with zygote() as shared, Worker(ROGUE, zygote=shared) as worker:
+        assert shared is not None
+        shared.close()
+        assert x0(worker.execute(one(movz(0, 9)))) == 9
