@@ -5,7 +5,6 @@ It speaks docs/pipe-protocol.md on its standard streams and needs nothing but Py
 ``execute`` is, and declare in CAPABILITIES what that can do.
 
     assay64 check-backend 'exec:python3 toy.py'
-    assay64 run --backend 'exec:python3 toy.py'
 """
 
 import json
@@ -24,11 +23,10 @@ EXIT = struct.Struct("<IIIIQQQ")  # struct assay64_exit
 CHANGE = struct.Struct("<IIQQ")  # struct assay64_change
 # Exits, accesses and faults as assay64_backend.h numbers them
 BUDGET, UNTIL, DECLINED, DATA_ABORT, INSTRUCTION_ABORT, PC_ALIGNMENT, SP_ALIGNMENT = 1, 2, 9, 10, 11, 12, 13
-READ, WRITTEN, FETCH = 1, 2, 3
-TRANSLATION, PERMISSION = 1, 2
+READ, WRITTEN, FETCH, TRANSLATION, PERMISSION = 1, 2, 3, 1, 2
 LETTERS = {READ: 1, WRITTEN: 2, FETCH: 4}  # the permission that an access needs
 INFO = struct.pack("<6I", 24, 1, STATE.size, EXIT.size, CHANGE.size, 200)  # 200: struct assay64_batch
-MASK, PAGE = (1 << 64) - 1, 4096
+MASK, PAGE, MOST = (1 << 64) - 1, 4096, 1 << 26  # MOST: bytes of a frame, or of a range of pages
 CAPABILITIES = {
     "name": "toy-program",
     "version": "1.0",
@@ -106,7 +104,7 @@ class Machine:
             kind, access, fault, address = UNTIL if self.state[PC] == until else BUDGET, 0, 0, 0
         except Stop as stop:
             kind, access, fault, address = stop.args
-        changes = b"".join(CHANGE.pack(0, 0, where, self.read(where, 8)) for where in sorted(self.written))
+        changes = b"".join(CHANGE.pack(0, 0, where, self.read(where, 8, WRITTEN)) for where in sorted(self.written))
         self.written.clear()
         return EXIT.pack(kind, access, fault, 0, 0, address, executed) + changes
 
@@ -115,8 +113,10 @@ class Machine:
         count, width, code_address, budget, data_address, size = struct.unpack_from("<6Q", payload)
         rows, words = 48, 48 + 4 * count * width
         states, pristine = words + 4 * count, words + 4 * count + STATE.size * count
-        for case in range(count):
-            (used,) = struct.unpack_from("<I", payload, words + 4 * case)
+        lengths = struct.unpack_from(f"<{count}I", payload, words) if len(payload) == pristine + size else [width + 1]
+        if max(lengths, default=0) > width:
+            raise ValueError("a batch whose parts do not fit")
+        for case, used in enumerate(lengths):
             code = payload[rows + 4 * width * case :][: 4 * used]
             page = bytearray(PAGE * (2 + 4 * used // PAGE))
             page[code_address % PAGE : code_address % PAGE + len(code)] = code
@@ -129,23 +129,22 @@ class Machine:
 
 def answer(machines, kind, number, payload):
     """The answers to a frame."""
+    reply, machine = b"", None if kind in (HELLO, CREATE) else machines[number]
     if kind == HELLO:
-        yield INFO + json.dumps(CAPABILITIES).encode()
-        return
-    if kind == CREATE:
+        reply = INFO + json.dumps(CAPABILITIES).encode()
+    elif kind == CREATE:
         if b"vcpus = 1\n" not in payload or b"exception_level = 0\n" not in payload:
             raise NotImplementedError("the toy has one vCPU, at EL0")
         machines[number] = Machine()
-        yield b""
-        return
-    machine = machines[number]
-    if kind == DESTROY:
+    elif kind == DESTROY:
         del machines[number]
     elif kind in (MAP, PROTECT, UNMAP, WRITE):
         address, size = struct.unpack_from("<QQ", payload)
         permissions, flags = struct.unpack_from("<II", payload, 16) if kind in (MAP, PROTECT) else (0, 0)
         if flags:
             raise NotImplementedError("the toy has Normal memory alone, and no guarded pages")
+        if size > MOST or len(payload) != {MAP: 24 + size, PROTECT: 24, UNMAP: 16, WRITE: 16 + size}[kind]:
+            raise ValueError(f"{len(payload)} bytes for a range of {size}")
         if kind == MAP:
             machine.map(address, size, permissions, payload[24:])
         for page in range(address // PAGE, (address + size) // PAGE):
@@ -165,21 +164,22 @@ def answer(machines, kind, number, payload):
     elif kind == SET_STATE:
         machine.state = list(STATE.unpack_from(payload, 8))
     else:
-        yield STATE.pack(*machine.state) if kind == GET_STATE else machine.run(*struct.unpack_from("<QQ", payload, 8))
-        return
-    yield b""
+        reply = STATE.pack(*machine.state) if kind == GET_STATE else machine.run(*struct.unpack_from("<QQ", payload, 8))
+    yield reply
 
 
 def serve(requests, answers):
     machines = {}
     while len(header := requests.read(HEADER.size)) == HEADER.size:
         kind, number, size = HEADER.unpack(header)
-        payload = requests.read(size)
+        if size > MOST or len(payload := requests.read(size)) < size:
+            sys.stderr.write(f"the toy cannot read {size} bytes of a frame of kind {kind}\n")
+            break
         try:
             for data in answer(machines, kind, number, payload):
                 answers.write(HEADER.pack(kind, OK, len(data)) + data)
                 answers.flush()
-        except (NotImplementedError, ValueError, LookupError) as error:
+        except (NotImplementedError, ValueError, LookupError, struct.error) as error:
             status = UNSUPPORTED if isinstance(error, NotImplementedError) else ERROR
             reason = f"{type(error).__name__}: {error}".encode()
             answers.write(HEADER.pack(kind, status, len(reason)) + reason)
