@@ -18,9 +18,8 @@ from assay64.harness.compiling import shared_library
 
 HERE = Path(__file__).parent
 _U64, _POINTER = ctypes.c_uint64, ctypes.c_void_p
-_UNICORN = tuple(
-    f"uc_{name}" for name in ["open", "close", "ctl", "mem_map_ptr", "emu_start", "reg_write_batch", "reg_read_batch"]
-)
+_NAMES = ["open", "close", "ctl", "mem_map_ptr", "hook_add", "emu_start", "reg_write_batch", "reg_read_batch"]
+_UNICORN = tuple(f"uc_{name}" for name in _NAMES)
 
 
 class Bare:
