@@ -2,6 +2,8 @@
 // suites/selftest/test_dynarmic.py hold every such fact.
 #include "core.h"
 
+#include <new>
+
 namespace adapter {
 
 using Dynarmic::HaltReason;
@@ -242,12 +244,12 @@ void Core::CallSVC(std::uint32_t immediate) {
 
 void Core::NoExecute(std::uint64_t pc) {
     if (Kept(refused_pc_) == pc) pc = refused_pc_;
+    if (pc == until_) return Leave(ASSAY64_EXIT_NONE, pc);
     assay64_exit why{};
-    const bool end = pc == until_;
-    const bool refused = !end && CannotFetch(pc, why);
+    const bool refused = CannotFetch(pc, why);
     Leave(why.kind, pc);
     if (refused) pending_ = why;
-    cut_ = !end && !refused;
+    cut_ = !refused;
 }
 
 void Core::ExceptionRaised(std::uint64_t pc, Exception exception) {
