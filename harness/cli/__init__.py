@@ -5,6 +5,7 @@ The modules of commands import what is heavy when they run, so that ``--help`` a
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -79,6 +80,8 @@ _ClickException = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the command `assay64`: exits with the command's code, and says a user's mistake in one line."""
+    # numpy starts threads for linear algebra, of which there is none here; they would spin while it is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(invoke(arguments))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 
 import msgspec
@@ -20,6 +21,7 @@ from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import Case, Run
 from assay64.harness.cases.layout import Batch
 from assay64.harness.cases.outcome import Permitted, Verdict, VerdictKind
+from assay64.harness.engine_choice import chosen_engine
 from assay64.harness.judge import deviations as known
 from assay64.harness.judge.batch import BatchReference, Expected, expected_of, matching
 from assay64.harness.judge.compare import Differences, compare_with_each
@@ -28,7 +30,6 @@ from assay64.harness.judge.divergence import first_divergence, of_the_last
 from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.frames import Crashed, Failed, Hung, Lacks, Ran, Result
 from assay64.harness.judge.instructions import only_word
-from assay64.harness.judge.native_reference import native_reference
 from assay64.harness.judge.pool import CHUNK, BatchResult, Worker
 from assay64.harness.judge.process import CASE_TIMEOUT_S
 from assay64.harness.judge.shrink import BUDGET, same_failure, shrink
@@ -62,7 +63,9 @@ class Judge:
         self._timeout_s, self._zygote = timeout_s, zygote
         self._deviations: dict[str, Sequence[Deviation]] = dict(deviations or {})
         self._reference = reference or Oracle().permitted
-        self._batch_reference = native_reference() if reference is None else None
+        self._given_reference = reference is not None
+        if reference is None:
+            chosen_engine()  # a misspelt one is said before any work
         # Where the answers for the cases in hand are, by the case's identity: a row of a batch.
         self._in_hand: dict[int, tuple[Case, Expected, int]] = {}
         self._workers: dict[str, Worker] = {}
@@ -93,6 +96,13 @@ class Judge:
         if backend not in self._deviations:
             self._deviations[backend] = known.for_backend(backend)
         return self._deviations[backend]
+
+    @cached_property
+    def _batch_reference(self) -> BatchReference | None:
+        # Imported for batches: it brings LLVM along, which takes longer than a case.
+        from assay64.harness.judge.native_reference import native_reference
+
+        return None if self._given_reference else native_reference()
 
     def expected(self, case: Case) -> tuple[Permitted, ...] | Verdict:
         """What Arm permits for ``case``; a verdict (error or unsupported) when the reference cannot say."""
