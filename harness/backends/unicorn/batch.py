@@ -96,6 +96,8 @@ def run(machine: Machine, regions: Regions, batch: Batch, progress: HostMemory) 
                     code[count:written] = 0
                 engine.remove_cache(batch.code_address, batch.code_address + 4 * max(count, written) + 4)
                 written = count
+            if status == native_loop.UNDONE:
+                machine.forget_events()
             given[:] = state[case]
             machine.load()
             ended = machine.run(batch.budget, until)
@@ -133,6 +135,7 @@ def _native(
     loop.data_address, loop.data_memory = DATA_REGION[0], regions.data.address
     loop.data_pristine, loop.data_words = int(regions.pristine.ctypes.data), DATA_REGION[1] // 8
     loop.progress, loop.words, loop.writes = progress.address, 0, 0
+    loop.plain = loop.clean = 0
     _give_changes(batch, loop)
     return loop
 

@@ -8,7 +8,7 @@
 
 #include "assay64_backend.h"
 
-enum { FINISHED = 0, CHANGES_FULL = 1, STARTED = 2, NOT_STARTED = 3 };
+enum { FINISHED = 0, CHANGES_FULL = 1, STARTED = 2, NOT_STARTED = 3, UNDONE = 4 };
 enum { UNALIGNED = 2, REGISTER_PC = 260, REMOVE_CACHE = 9 | 2 << 26 | 1 << 30 };
 #define WFI 0xD503207Fu
 
@@ -54,9 +54,12 @@ struct loop {
     const uint64_t* data_pristine;
     uint64_t data_words;
     uint64_t* progress;
-    /* Between calls: the words in code_memory, whether they can write memory, Unicorn's last error. */
+    /* Between calls: the words in code_memory, whether they can write memory, whether all are plain, whether the CPU's
+     * hidden state is pristine; Unicorn's last error. */
     uint64_t words;
     uint64_t writes;
+    uint64_t plain;
+    uint64_t clean;
     int64_t error;
 };
 
@@ -75,6 +78,13 @@ static int may_write(uint32_t word) {
     return (group & 5) == 4 || group == 0 || group == 2 || word >> 22 == 0xD5000000u >> 22;
 }
 
+/* Data processing, which goes on to the next word and changes nothing but X, SP, V, the flags and FPSR: then nothing has
+ * to be counted, and nothing hidden put back. What is undefined among it raises an event, and the case is undone. */
+static int is_plain(uint32_t word) {
+    const uint32_t group = word >> 25 & 15;
+    return (group & 14) == 8 || (group & 7) == 5 || (group & 7) == 7;
+}
+
 static void put_code(struct loop* self, uint64_t index) {
     const uint32_t* const row = self->code + index * self->words_per_row;
     const uint64_t count = self->code_words[index];
@@ -84,8 +94,11 @@ static void put_code(struct loop* self, uint64_t index) {
     memset(self->code_memory + count, 0, 4 * (touched - count));
     self->uc.ctl(self->engine, REMOVE_CACHE, self->code_address, self->code_address + 4 * touched + 4);
     self->words = count;
-    self->writes = 0;
-    for (uint64_t word = 0; word < count; ++word) self->writes |= (uint64_t)may_write(row[word]);
+    self->writes = 0, self->plain = 1;
+    for (uint64_t word = 0; word < count; ++word) {
+        self->writes |= (uint64_t)may_write(row[word]);
+        self->plain &= (uint64_t)is_plain(row[word]);
+    }
 }
 
 /* Append the changed words and put them back; 0 when they do not fit, and then nothing is done. */
@@ -115,19 +128,28 @@ ASSAY64_API uint64_t loop_run(struct loop* self, uint64_t index, uint64_t* statu
         if (initial->pc != self->code_address || count == 0 || self->budget == 0) return index;
         *self->given = *initial;
         self->given->pstate &= self->pstate_mask;
-        self->uc.context_restore(self->engine, self->pristine);
+        const int plain = self->plain && count <= self->budget;
+        if (!plain || !self->clean) self->uc.context_restore(self->engine, self->pristine);
+        self->clean = 0;
         self->uc.reg_write_batch(self->engine, self->numbers, self->given_places, (int)self->register_count);
         *self->events = 0;
-        self->error = self->uc.emu_start(self->engine, initial->pc, until, 0, self->budget);
+        self->error = self->uc.emu_start(self->engine, initial->pc, until, 0, plain ? 0 : self->budget);
         *status = STARTED;
         uint64_t pc = 0;
         self->uc.reg_read(self->engine, REGISTER_PC, &pc);
-        if (self->error || *self->events || pc != until || self->code_memory[count - 1] == WFI) return index;
+        if (self->error || *self->events || pc != until || self->code_memory[count - 1] == WFI) {
+            if (!plain) return index;
+            /* Its translation counts nothing. */
+            self->uc.ctl(self->engine, REMOVE_CACHE, self->code_address, until + 4);
+            *status = UNDONE;
+            return index;
+        }
+        self->clean = (uint64_t)plain;
         self->uc.reg_read_batch(self->engine, self->numbers, self->found_places, (int)self->register_count);
         self->found->pc = pc;
         self->found->pstate &= self->pstate_mask;
         self->final_state[index] = *self->found;
-        const uint64_t begun = *self->executed;
+        const uint64_t begun = plain ? count : *self->executed;
         self->exits[index] = (struct assay64_exit){
             .kind = ASSAY64_EXIT_UNTIL, .executed = begun < self->budget ? begun : self->budget};
         *status = CHANGES_FULL;

@@ -14,14 +14,14 @@ from assay64.harness.compiling import shared_library
 from assay64.harness.errors import BackendUnavailable
 
 SOURCE = Path(__file__).with_name("loop.c")
-FINISHED, CHANGES_FULL, STARTED, NOT_STARTED = range(4)
+FINISHED, CHANGES_FULL, STARTED, NOT_STARTED, UNDONE = range(5)
 HAPPENED, UNALIGNED = 1, 2  # events
 _FUNCTIONS = ["ctl", "emu_start", "emu_stop", "reg_read", "reg_write_batch", "reg_read_batch", "context_restore"]
 _WORDS = (
     "engine", "pristine", "numbers", "given_places", "found_places", "register_count", "given", "found", "executed",
     "events", "pstate_mask", "code", "code_words", "words_per_row", "cases", "budget", "code_address",
     "code_memory", "initial", "final_state", "exits", "changes", "changes_capacity", "n_changes", "data_address",
-    "data_memory", "data_pristine", "data_words", "progress", "words", "writes",
+    "data_memory", "data_pristine", "data_words", "progress", "words", "writes", "plain", "clean",
 )  # fmt: skip
 
 
