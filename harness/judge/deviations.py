@@ -26,6 +26,7 @@ from assay64.harness.errors import UsageError
 from assay64.harness.judge.compare import FLAGS
 from assay64.harness.judge.execute import action_name
 from assay64.harness.judge.instructions import instruction, only_word, register_field, role
+from assay64.harness.judge.symptoms import symptom
 
 FOLDER = Path(__file__).parent / "deviations"
 REQUIRED = ("id", "title", "reason", "evidence")
@@ -69,7 +70,8 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     More narrow: a field can be named by what it is to the instruction (``X[Rt]``); ``same`` names registers of the
     encoding that must be one (``Rt``, ``Rn``); ``ending`` is a kind of exit, or a glob of its text, that Arm demands
     whether or not the backend has it. By fields: ``expected`` and ``got`` are globs of the values of those that
-    differ, ``bits`` the bits in which they may differ.
+    differ, ``bits`` the bits in which they may differ. ``symptom`` are globs of what symptoms.py makes of all of it
+    (``vector: NaN``).
 
     ``environment`` restricts the entry to cases whose environment has these values; ``fpcr`` to those that begin with
     an FPCR f such that ``f & mask == value`` for one of several.
@@ -96,6 +98,7 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     expected: dict[str, str] = {}
     got: dict[str, str] = {}
     bits: dict[str, int] = {}
+    symptom: tuple[str, ...] = ()
     rule: str = ""
     link: str = ""
     versions: str = ""
@@ -239,6 +242,8 @@ def _describes(
         if wanted and not (texts and all(_is_exit(text, wanted) for text in texts)):
             return False
     if not all(_allows(entry, difference, word) for difference in verdict.differences):
+        return False
+    if entry.symptom and not any(fnmatchcase(str(symptom(verdict, word)), glob) for glob in entry.symptom):
         return False
     return not entry.ending or any(_is_exit(text, _several(entry.ending)) for text in endings())
 
