@@ -47,7 +47,6 @@ class DecoderEmitter:
         self._definition, self._settings, self._handlers = definition, settings, handlers
         self.out = Function(f"decode_{definition.name}", "void", DECODE_PARAMETERS)
         self._values = Values(self.out, self._leaf, functions)
-        self.used: set[str] = set()
 
     def emit(self, tree: Tree) -> Function:
         self._tree(tree)
@@ -98,7 +97,6 @@ class DecoderEmitter:
                 self._tree(option)
 
     def _record(self, name: str) -> None:
-        self.used.add(name)
         self.out.store("ptr", f"@{name}", "%op")
         self.out.ret()
 
@@ -117,7 +115,18 @@ class DecoderEmitter:
             out.store("ptr" if slot.kind == "chain" else kind, value, out.offset("%op", slot.offset))
         for name, count in (("reads", handler.reads), ("writes", handler.writes)):
             out.set_field("i16", "%s", _DECODED_AS + COUNTED[name], count)
-        self._record(handler.name)
+        self._choose(handler)
+
+    def _choose(self, handler: Handler) -> None:
+        """One of the handler's copies, by the instruction's address."""
+        out = self.out
+        chosen, *others = (f"@{name}" for name in handler.names)
+        if others:
+            number = out.binary("and", "i64", out.binary("lshr", "i64", "%pc", 2), handler.copies - 1)
+            for which, other in enumerate(others, 1):
+                chosen = out.select(out.compare("eq", "i64", number, which), "ptr", other, chosen)
+        out.store("ptr", chosen, "%op")
+        out.ret()
 
     def _operand(self, slot: Slot) -> str:
         out, node, bits = self.out, slot.node, 8 * slot.size

@@ -30,7 +30,7 @@ from assay64.reference.engines.native.memory import (
 from assay64.reference.engines.native.operands import Known, RecordTooSmall, Slot, Slots, register_offset
 from assay64.reference.engines.native.sums import complemented
 from assay64.reference.engines.native.values import Values
-from assay64.reference.engines.native.variants import Body
+from assay64.reference.engines.native.variants import Body, concerns_general_registers
 from assay64.reference.pseudocode.exceptions import SupervisorCall, Undefined
 from assay64.reference.pseudocode.memory import AtomicResult
 from assay64.reference.pseudocode.processor import REGISTERS, MemAtomicOp
@@ -44,6 +44,8 @@ CAREFUL = (layout.RECORDS_PER_PAGE + 1) * RECORD_SIZE
 # A handler begins a cache line: across two, its jump to the next handler is predicted worse, and all takes half as long
 # again.
 _ATTRIBUTES = "nounwind align 64"
+# Most of what is executed is arithmetic on general registers, by few handlers.
+_COPIES = 4
 _INLINE_ACCESSES = 4  # an instruction of more accesses calls a function for each
 # Events that may leave to golden.
 _ACCESSES = frozenset(
@@ -54,7 +56,8 @@ _ACCESSES = frozenset(
 @dataclass
 class Handler:
     """The code of a handler and the operands that it reads. ``reads`` and ``writes``: the most accesses that it makes
-    through the TLB.
+    through the TLB. ``copies`` of it stand in for each other: each has a jump of its own to the next handler, and the
+    host predicts them by what was executed before at all of its addresses.
     """
 
     name: str
@@ -64,6 +67,17 @@ class Handler:
     checks_fp: bool = False
     reads: int = 0
     writes: int = 0
+    copies: int = 1
+
+    @property
+    def names(self) -> list[str]:
+        """The functions: an instruction has the copy that its address picks."""
+        return [self.name, *(f"{self.name}_{number}" for number in range(1, self.copies))]
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """The names with the functions' text."""
+        return [(name, self.text.replace(f"@{self.name}(", f"@{name}(")) for name in self.names]
 
 
 def handler(body: Body, functions: dict[str, Any]) -> Handler:
@@ -97,9 +111,9 @@ class _Emitter:
         slots = tuple(self._slots.found.values())
         name = "h_" + hashlib.sha256(text.encode()).hexdigest()[:16]
         declared = frozenset(self._out.declared)
-        return Handler(
-            name, text.replace("@HANDLER", f"@{name}"), slots, declared, self._checks_fp, *body.most_accesses()
-        )
+        text = text.replace("@HANDLER", f"@{name}")
+        copies = _COPIES if concerns_general_registers(body) else 1
+        return Handler(name, text, slots, declared, self._checks_fp, *body.most_accesses(), copies)
 
     # --- operands
 
@@ -168,6 +182,9 @@ class _Emitter:
     def _read(self, register: str, index: Bits | None) -> str:
         out = self._out
         width = 64 if register in ("X", "XSP") else REGISTERS[register].width
+        number = None if index is None else self._known.constant(index)
+        if register == "X" and number is not None and number.value == 31:
+            return "0"
         address = self._register(register, index)
         if width < 8:
             return out.cast("trunc", "i8", out.load("i8", address), f"i{width}")

@@ -122,12 +122,13 @@ def modules(made: Program) -> Iterator[str]:
     hash, so that a change of one definition changes few modules.
     """
     externals = {f.name: f.declaration() for f in (*made.runtime, *made.functions.values(), *made.decoders)}
-    externals |= {name: f"declare {HANDLER_CC} void @{name}({_types(PARAMETERS)})" for name in made.handlers}
+    names = [name for h in made.handlers.values() for name in h.names]
+    externals |= {name: f"declare {HANDLER_CC} void @{name}({_types(PARAMETERS)})" for name in names}
     for functions in (made.runtime, made.functions.values(), *(made.decoders[part::3] for part in range(3))):
         yield module([(f.name, f.text(), f.declared) for f in functions], externals, made.inlined)
     listed = sorted(made.handlers.values(), key=lambda h: h.name)
     for digits in ("01", "23", "45", "67", "89", "ab", "cd", "ef"):
-        chosen = [(h.name, h.text, h.declared) for h in listed if h.name[2] in digits]
+        chosen = [(name, text, h.declared) for h in listed if h.name[2] in digits for name, text in h.texts]
         yield module(chosen, externals, made.inlined)
 
 

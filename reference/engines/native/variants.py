@@ -81,7 +81,7 @@ def _split(paths: tuple[Path, ...], step: int, events: tuple[Event, ...], known:
             sides = [(answer, tuple(p for p in paths if p[step].arguments[1] is answer)) for answer in (True, False)]
             if condition.stage is Stage.EXECUTE:
                 then, otherwise = (_body(side, step + 1) for _, side in sides)
-                return _unshifted(Body(events, condition, then, otherwise, known))
+                return _usual(Body(events, condition, then, otherwise, known))
             options = (_split(side, step + 1, events, {**known, **_facts(condition, answer)}) for answer, side in sides)
             return Fork(condition, "", (), tuple(options))
         if event.kind == "choose":
@@ -91,7 +91,7 @@ def _split(paths: tuple[Path, ...], step: int, events: tuple[Event, ...], known:
             return Fork(None, name, constraints, tuple(_split(side, step + 1, chosen, known) for side in sides))
         events += (event,)
         if event.kind in ("end", "exception"):
-            return _unshifted(Body(events, known=known))
+            return _usual(Body(events, known=known))
         step += 1
 
 
@@ -112,24 +112,50 @@ def _facts(condition: Node, answer: bool) -> dict[Node, Constant]:
             return facts
 
 
-def _unshifted(body: Body) -> Tree:
-    """The body; in the case of general registers with a variant where the operand's shift is by nothing, as it mostly
-    is.
+def _usual(body: Body) -> Tree:
+    """The body, with variants of their own for what instructions on general registers and addresses usually are: a base
+    that is not SP, no shift of the operand, ORR with XZR, which is MOV.
     """
-    if not all(event.kind == "end" or _concerns_general(event) for event in body.all_events()):
+    for number, event in enumerate(body.events):
+        if event.kind == "check_sp_alignment" and isinstance(event.arguments[0], Node):
+            unchecked = replace(body, events=body.events[:number] + body.events[number + 1 :])
+            return _fork(event.arguments[0], 31, body, unchecked)
+    if not concerns_general_registers(body):
         return body
-    for node in reachable(tuple(argument for event in body.all_events() for argument in event.arguments)):
-        if node.operation in ("shl", "lshr", "ashr") and node.stage is Stage.EXECUTE:
-            amount = node.operands[1]
-            if isinstance(amount, Node) and amount.operation in ("field", "slice") and amount.stage is Stage.DECODE:
-                nothing = Constant(amount.width, 0)
-                none = Node("eq", 1, (amount, nothing), Stage.DECODE)
-                return Fork(none, "", (), (replace(body, known={**body.known, amount: nothing}), body))
+    nodes = list(reachable(tuple(argument for event in body.all_events() for argument in event.arguments)))
+    for node in nodes:
+        if node.operation in ("shl", "lshr", "ashr") and _is_operand(node.operands[1]):
+            return _fork(node.operands[1], 0, _with_zero_register(body, nodes), body)
     return body
 
 
-def _concerns_general(event: Event) -> bool:
-    return event.kind in ("read", "write") and event.arguments[0].startswith(("X", "PSTATE"))
+def _with_zero_register(body: Body, nodes: list[Node]) -> Tree:
+    """ORR with XZR as a variant of its own."""
+    registers = {event.result: event.arguments[1] for event in body.events if event.kind == "read"}
+    for node in nodes:
+        for operand in node.operands if node.operation == "or" else ():
+            whole = operand.operands[0] if isinstance(operand, Node) and operand.operation == "slice" else operand
+            if isinstance(whole, Node) and _is_operand(registers.get(whole)):
+                return _fork(registers[whole], 31, body, body)
+    return body
+
+
+def _is_operand(node: Any) -> bool:
+    return isinstance(node, Node) and node.stage is Stage.DECODE
+
+
+def _fork(node: Node, value: int, then: Tree, otherwise: Body) -> Fork:
+    """What is decoded for ``node`` decides; ``then`` knows the value."""
+    constant = Constant(node.width, value)
+    condition = Node("eq", 1, (node, constant), Stage.DECODE)
+    return Fork(condition, "", (), (_knowing(then, node, constant), otherwise))
+
+
+def _knowing(tree: Tree, node: Node, value: Constant) -> Tree:
+    if isinstance(tree, Body):
+        return replace(tree, known={**tree.known, node: value})
+    assert isinstance(tree, Fork)
+    return replace(tree, options=tuple(_knowing(option, node, value) for option in tree.options))
 
 
 def _body(paths: tuple[Path, ...], step: int) -> Body | None:
@@ -193,6 +219,14 @@ def is_undefined(body: Body) -> bool:
         and last.kind == "exception"
         and isinstance(last.arguments[0], Undefined)
         and all(event.kind in ("check_fp_enabled", "exception") for event in body.events)
+    )
+
+
+def concerns_general_registers(body: Body) -> bool:
+    """Whether the instruction reads and writes general registers and flags, and does nothing else."""
+    events = [event for event in body.all_events() if event.kind != "end"]
+    return bool(events) and all(
+        event.kind in ("read", "write") and event.arguments[0].startswith(("X", "PSTATE")) for event in events
     )
 
 
