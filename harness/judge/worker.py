@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -70,6 +71,8 @@ def _serve(name: str, descriptor: int, memory_bytes: int) -> NoReturn:
             backend = prepared(backend)
         # A library that started a thread of its own would be without it after a fork.
         can_fork = sys.platform == "linux" and _threads() == threads
+        # What is there now is no garbage: a child that looked would only make copies of its parent's pages.
+        gc.freeze()
         server = _Server(control, backend, name, memory_bytes, can_fork=can_fork)
         server.serve()
         # The harness has ended them, or was killed itself.
