@@ -1,4 +1,4 @@
-"""How much of a backend's own speed is left when its answers are judged.
+"""How much of a backend's own speed is left when its answers are judged, and where the rest goes.
 
 The same cases run through a worker and the comparison (the reference's answers are there beforehand) and through the
 smallest loop over the backend's interface (bare.py), in turns. Every case has a whole state of its own.
@@ -6,30 +6,33 @@ smallest loop over the backend's interface (bare.py), in turns. Every case has a
 
 from __future__ import annotations
 
+import ctypes
 import itertools
-import os
+import mmap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from functools import lru_cache, partial
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from assay64.harness.backends import registry
+from assay64.harness.backends.contract import BatchInstance
 from assay64.harness.bench.bare import Bare
 from assay64.harness.bench.ratios import alternate, ratio, repetitions, timed
 from assay64.harness.bench.result import Benchmark, Row
-from assay64.harness.cases.batches import Key, batch_key, batch_of
+from assay64.harness.cases.batches import Key, batch_of, case_of
 from assay64.harness.cases.capabilities import Capabilities
-from assay64.harness.cases.case import CODE_ADDRESS, Case, Environment, Run
-from assay64.harness.cases.layout import Batch
+from assay64.harness.cases.case import CODE_ADDRESS, DATA_REGION, Case, Environment, Run
+from assay64.harness.cases.layout import CHANGE_DTYPE, EXIT_KINDS, Batch
+from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import ExitKind
 from assay64.harness.cases.random_cases import Generator
 from assay64.harness.cases.state import State
 from assay64.harness.errors import BackendUnavailable
-from assay64.harness.judge.batch import BatchReference, Expected, empty_like, expected_of, matching
+from assay64.harness.judge.batch import BatchReference, Expected, expected_of, matching
 from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.instructions import NOP
 from assay64.harness.judge.native_reference import NativeReference
@@ -38,9 +41,9 @@ from assay64.reference import decode
 
 BACKENDS = ("dynarmic", "unicorn")
 STATES = 64
-# Cases of a batch: their arrays stay in a processor's cache. Rounds, and how long one lasts, as a rule and for --quick.
-SIZE = 1024
-SECONDS, ROUNDS = {False: 1.0, True: 0.25}, {False: 15, True: 5}
+# Cases of a batch, and how many of them golden answers, too. Rounds, and how long one lasts, as a rule and for --quick.
+SIZE, GOLDEN = 2048, 512
+SECONDS, ROUNDS = {False: 0.5, True: 0.25}, {False: 15, True: 5}
 GROUPS = ("data_processing_immediate", "data_processing_register", "simd_and_fp")
 KEY: Key = (CODE_ADDRESS, Run().budget, None, Environment())
 SHARED, DISTINCT = "one piece of code x 64 states", "distinct instructions"
@@ -63,7 +66,8 @@ class Work:
         return len(self.batch) * self.repeat
 
     def batches(self) -> Iterator[Batch]:
-        return (empty_like(self.batch) for _ in range(self.repeat))
+        """The batch again and again; a worker gives each its own results."""
+        return (replace(self.batch) for _ in range(self.repeat))
 
 
 def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Benchmark:
@@ -72,12 +76,11 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
     if not available:
         raise BackendUnavailable(f"bench judging needs one of {', '.join(BACKENDS)}: see `assay64 doctor`")
     progress("asking the reference")
-    begin = time.perf_counter()
-    works = {name: _work(cases) for name, cases in _cases(seed).items()}
-    reference_s = (time.perf_counter() - begin) / sum(len(work.batch) for work in works.values())
     reference = NativeReference()
-    for work in works.values():
-        _check(reference, work)
+    cases = _cases(seed)
+    works = {name: _work(cases[name], reference) for name in cases}
+    golden_s = sum(_golden_s(work) for work in works.values()) / len(works)
+    notes = list[str]()
     rows = list[Row]()
     versions: dict[str, str] = {}
     for backend in available:
@@ -89,12 +92,14 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
                     progress(f"{backend}: {name}")
                     again = repetitions(timed(partial(bare.run, work.batch)), SECONDS[quick])
                     timing = replace(work, repeat=again)
-                    rows += _measured(backend, name, timing, worker, bare, reference, ROUNDS[quick], seed)
+                    measured = _Measured(timing, worker, bare, reference, ROUNDS[quick], seed)
+                    rows += measured.rows(backend, name)
+                    notes.append(measured.breakdown(backend, name))
             finally:
                 bare.close()
             progress(f"{backend}: crashes")
             rows.append(_restarts(backend, worker, ROUNDS[quick]))
-    rows.append(Row(name="reference (golden), case by case", rate=1 / reference_s, unit="cases"))
+    rows.append(Row(name="reference (golden), case by case", rate=1 / golden_s, unit="cases"))
     return Benchmark(
         benchmark="judging",
         rows=tuple(rows),
@@ -103,10 +108,12 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
         quick=quick,
         versions=versions,
         notes=(
-            "judged: a worker executes, this process compares; the reference's answers are there beforehand. "
-            "against: the smallest loop over the backend's own interface that loads and reads every register.",
-            "comparing: by this process's processor time: batches handed over, answers compared.",
-            "per core: by the processor time of both processes together; with the reference: its native engine's, too.",
+            "judged: by the clock on the wall, a worker executes while this process hands over and compares; the "
+            "reference's answers are there beforehand. Where others use the processors, both wait: believe its process.",
+            "alone: the smallest loop over the backend's own interface that loads and reads every register.",
+            "its process: by the worker's processor time alone; comparing: by that of this process.",
+            "per core: by the processor time of both together; with the reference: with its native engine's, too.",
+            *notes,
         ),
     )
 
@@ -137,99 +144,161 @@ def _plain(seed: int) -> Iterator[Case]:
             yield Case(code=case.code, states=case.states)
 
 
-def _work(cases: Sequence[Case], repeat: int = 1) -> Work:
-    oracle = Oracle()
-    permitted = [oracle.permitted(case) for case in cases]
+def _work(cases: Sequence[Case], reference: BatchReference) -> Work:
+    """The cases that run to the end of their code in one way, with the native engine's answers."""
+    found = reference(batch_of(cases, KEY))
     # Without an exit of its own every case is the same work to every loop.
-    good = [
-        index
-        for index, found in enumerate(permitted)
-        if len(found) == 1 and found[0].outcome.exits[0].kind is ExitKind.UNTIL
-    ]
-    cases, permitted = [cases[index] for index in good], [permitted[index] for index in good]
-    batch = batch_of(cases, KEY)
-    return Work(batch, expected_of(batch, cases, permitted), repeat)
+    good = found.decided & (found.answers.exits["kind"] == EXIT_KINDS.index(ExitKind.UNTIL))
+    batch = batch_of([case for case, one in zip(cases, good.tolist(), strict=True) if one], KEY)
+    return Work(batch, reference(batch), 1)
 
 
-def _check(reference: BatchReference, work: Work) -> None:
-    """The engine that is timed answers as golden does. RuntimeError when it does not."""
-    found = reference(work.batch)
-    same = matching(found.answers, work.expected, Capabilities(name="native", version="", reports_fault_kind=True))
-    if not same[found.decided].all():
-        raise RuntimeError(f"the native engine and golden differ in {int((~same[found.decided]).sum())} cases")
+def _golden_s(work: Work) -> float:
+    """Seconds that golden takes for a case. RuntimeError when the engine that is timed does not answer as it does."""
+    batch = work.batch
+    rows = range(0, len(batch), max(1, len(batch) // GOLDEN))
+    cases = [case_of(batch, row) for row in rows]
+    oracle, begin = Oracle(), time.perf_counter()
+    permitted = [oracle.permitted(case) for case in cases]
+    seconds = (time.perf_counter() - begin) / len(cases)
+    chosen = batch_of(cases, KEY)
+    golden = expected_of(chosen, cases, permitted)
+    answers = replace(
+        chosen, final=work.expected.answers.final[:: rows.step], exits=work.expected.answers.exits[:: rows.step]
+    )
+    same = matching(answers, golden, Capabilities(name="native", version="", reports_fault_kind=True))
+    if not same.all():
+        raise RuntimeError(f"the native engine and golden differ in {int((~same).sum())} cases")
+    return seconds
 
 
-def _measured(
-    backend: str, name: str, work: Work, worker: Worker, bare: Bare, reference: BatchReference, rounds: int, seed: int
-) -> Iterator[Row]:
-    used: dict[str, list[float]] = {"judged": [], "alone": [], "comparing": [], "whole": []}
-    wrong = list[int]()
+class _Measured:
+    """The work of one table's lines, done in turns by everybody. Times are seconds, one for each round."""
 
-    def judged() -> float:
-        before, begin = _processor_s(worker.process_id), time.perf_counter()
-        own = time.process_time()
-        wrong[:] = []
+    def __init__(
+        self, work: Work, worker: Worker, bare: Bare, reference: BatchReference, rounds: int, seed: int
+    ) -> None:
+        self.work, self.worker, self.bare, self.reference, self.seed = work, worker, bare, reference, seed
+        self.wrong = 0
+        # Processor time by who used it.
+        self.used: dict[str, list[float]] = {}
+        self._progress = HostMemory(mmap.PAGESIZE)
+        instance = registry.load(worker.backend).create(Environment())
+        assert isinstance(instance, BatchInstance)
+        self._here: BatchInstance = instance
+        try:
+            contestants = {"judged": self._judged, "alone": self._alone, "whole": self._whole, "adapter": self._adapter}
+            self.wall = alternate(contestants, rounds, seed=seed)
+        finally:
+            instance.close()
+
+    def _note(self, name: str, seconds: float) -> None:
+        self.used.setdefault(name, []).append(seconds)
+
+    def _judged(self) -> float:
+        work, worker = self.work, self.worker
+        before, own, begin = _processor_s(worker.process_id), time.process_time(), time.perf_counter()
+        comparing, self.wrong = 0.0, 0
         for result in worker.run_batches(work.batches()):
-            wrong.append(len(work.batch) - int(matching(result.batch, work.expected, worker.capabilities).sum()))
+            start = time.process_time()
+            self.wrong += len(work.batch) - int(matching(result.batch, work.expected, worker.capabilities).sum())
+            comparing += time.process_time() - start
         seconds = time.perf_counter() - begin
-        used["judged"].append(_processor_s(worker.process_id) - before)
-        used["comparing"].append(time.process_time() - own)
+        self._note("harness", time.process_time() - own)
+        self._note("comparing", comparing)
+        self._note("process", _processor_s(worker.process_id) - before)
         return seconds
 
-    def whole() -> float:
-        before, begin = _processor_s(worker.process_id), time.perf_counter()
-        for result in worker.run_batches(work.batches()):
-            matching(result.batch, reference(result.batch), worker.capabilities)
+    def _whole(self) -> float:
+        worker, answering = self.worker, 0.0
+        before, own, begin = _processor_s(worker.process_id), time.process_time(), time.perf_counter()
+        for result in worker.run_batches(self.work.batches()):
+            start = time.process_time()
+            expected = self.reference(result.batch)
+            answering += time.process_time() - start
+            matching(result.batch, expected, worker.capabilities)
         seconds = time.perf_counter() - begin
-        used["whole"].append(_processor_s(worker.process_id) - before)
+        self._note("whole", time.process_time() - own + _processor_s(worker.process_id) - before)
+        self._note("reference", answering)
         return seconds
 
-    def alone() -> float:
+    def _alone(self) -> float:
+        return self._timed("alone", self.bare.run)
+
+    def _adapter(self) -> float:
+        """What runs in the worker for a batch, here and without what carries it there."""
+        changes = np.zeros(len(self.work.batch) + DATA_REGION[1] // 8, CHANGE_DTYPE)
+        again = replace(self.work.batch)
+
+        def run(_: Batch) -> None:
+            again.done, again.n_changes, again.changes = 0, 0, changes
+            self._here.run_batch(again, self._progress)
+
+        again.final, again.exits = again.final.copy(), again.exits.copy()
+        return self._timed("adapter", run)
+
+    def _timed(self, name: str, run: Callable[[Batch], None]) -> float:
         before, begin = time.process_time(), time.perf_counter()
-        for _ in range(work.repeat):
-            bare.run(work.batch)
+        for _ in range(self.work.repeat):
+            run(self.work.batch)
         seconds = time.perf_counter() - begin
-        used["alone"].append(time.process_time() - before)
+        self._note(name, time.process_time() - before)
         return seconds
 
-    assert batch_key(Case(code=(0,)), worker.capabilities) is not None
-    seconds = alternate({"judged": judged, "alone": alone, "whole": whole}, rounds, seed=seed)
-    yield Row(
-        name=f"{backend}, {name}",
-        rate=work.cases / float(np.median(seconds["judged"])),
-        unit="cases",
-        ratio=ratio(seconds["alone"], seconds["judged"], seed=seed),
-        baseline=f"{backend} alone",
-        target=TARGETS[name],
-        counts={"cases": work.cases, "not plainly matching": sum(wrong)},
-    )
-    yield Row(
-        name=f"{backend}, {name}, alone",
-        rate=work.cases / float(np.median(seconds["alone"])),
-        unit="cases",
-    )
-    yield Row(
-        name=f"{backend}, {name}, comparing",
-        rate=work.cases / float(np.median(used["comparing"][1:])),
-        unit="cases",
-    )
-    # Without the round that only warms up. Processor time is counted in ticks, so a round has to be long enough.
-    judged_s, alone_s, whole_s = (
-        [max(one, 1 / os.sysconf("SC_CLK_TCK")) for one in used[key][1:]] for key in ("judged", "alone", "whole")
-    )
-    yield Row(
-        name=f"{backend}, {name}, per core",
-        rate=work.cases / float(np.median(judged_s)),
-        unit="cases",
-        ratio=ratio(alone_s, judged_s, seed=seed),
-        baseline=f"{backend} alone",
-    )
-    yield Row(
-        name=f"{backend}, {name}, with the reference, per core",
-        rate=work.cases / float(np.median(whole_s)),
-        unit="cases",
-        target_rate=CHECKS_PER_CORE if backend == "dynarmic" and name == SHARED else None,
-    )
+    def _counted(self, name: str) -> npt.NDArray[np.float64]:
+        """Without the round that only warms up."""
+        return np.maximum(np.array(self.used[name][1:], np.float64), 1e-9)
+
+    def rows(self, backend: str, name: str) -> Iterator[Row]:
+        cases, title, seed = self.work.cases, f"{backend}, {name}", self.seed
+        alone, process, harness = (self._counted(who) for who in ("alone", "process", "harness"))
+
+        def rate(seconds: Sequence[float] | npt.NDArray[np.float64]) -> float:
+            return cases / float(np.median(seconds))
+
+        yield Row(
+            name=title,
+            rate=rate(self.wall["judged"]),
+            unit="cases",
+            ratio=ratio(self.wall["alone"], self.wall["judged"], seed=seed),
+            baseline=f"{backend} alone",
+            target=TARGETS[name],
+            counts={"cases": cases, "not plainly matching": self.wrong},
+        )
+        yield Row(name=f"{title}, alone", rate=rate(self.wall["alone"]), unit="cases")
+        yield Row(
+            name=f"{title}, its process",
+            rate=rate(process),
+            unit="cases",
+            ratio=ratio(alone.tolist(), process.tolist(), seed=seed),
+            baseline=f"{backend} alone",
+        )
+        yield Row(name=f"{title}, comparing", rate=rate(harness), unit="cases")
+        yield Row(
+            name=f"{title}, per core",
+            rate=rate(process + harness),
+            unit="cases",
+            ratio=ratio(alone.tolist(), (process + harness).tolist(), seed=seed),
+            baseline=f"{backend} alone",
+        )
+        yield Row(
+            name=f"{title}, with the reference, per core",
+            rate=rate(self._counted("whole")),
+            unit="cases",
+            target_rate=CHECKS_PER_CORE if backend == "dynarmic" and name == SHARED else None,
+        )
+
+    def breakdown(self, backend: str, name: str) -> str:
+        """Where the time goes, in nanoseconds of processor time a case."""
+        parts = ("alone", "adapter", "process", "harness", "comparing", "reference")
+        share = float(np.median(self._counted("alone") / np.array(self.wall["alone"])))
+        ns = {part: float(np.median(self._counted(part))) / self.work.cases * 1e9 for part in parts}
+        return (
+            f"{backend}, {name}, ns a case: alone {ns['alone']:,.0f}; adapter {ns['adapter']:,.0f} in this process, "
+            f"{ns['process']:,.0f} with the transport in its own; here {ns['harness']:,.0f}, of which handing over "
+            f"{ns['harness'] - ns['comparing']:,.0f} and comparing {ns['comparing']:,.0f}; "
+            f"the reference {ns['reference']:,.0f}. Alone had {share:.0%} of a processor."
+        )
 
 
 def _restarts(backend: str, worker: Worker, rounds: int) -> Row:
@@ -245,10 +314,17 @@ def _restarts(backend: str, worker: Worker, rounds: int) -> Row:
 
 
 def _processor_s(process_id: int) -> float:
-    """Processor time of this process and of a worker; of this one alone where the system does not tell (macOS)."""
-    own = time.process_time()
+    """Processor time of another process so far; 0 where the system does not tell (macOS)."""
+    clock = ctypes.c_int()
+    find = _find_clock()
+    if find is None or find(process_id, ctypes.byref(clock)):
+        return 0.0
+    return time.clock_gettime(clock.value)
+
+
+@lru_cache(maxsize=1)
+def _find_clock() -> Callable[..., int] | None:
     try:
-        fields = Path(f"/proc/{process_id}/stat").read_text("ascii").rpartition(")")[2].split()
-    except OSError:
-        return own
-    return own + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return ctypes.CDLL(None).clock_getcpuclockid
+    except (AttributeError, OSError, TypeError):
+        return None

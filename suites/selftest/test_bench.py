@@ -1,17 +1,19 @@
 """What benchmarks share: turns, ratios with intervals, results as text and data. No test here asserts a time."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from assay64.harness.backends import registry
 from assay64.harness.bench.bare import Bare
-from assay64.harness.bench.judging import KEY, SIZE, STATES, _cases, _work
+from assay64.harness.bench.judging import KEY, SIZE, STATES, _cases, _golden_s, _work
 from assay64.harness.bench.ratios import Ratio, alternate, ratio, repetitions, timed
 from assay64.harness.bench.result import Benchmark, Row, as_data, as_text
 from assay64.harness.cases.batches import batch_of
 from assay64.harness.cases.case import Case
 from assay64.harness.cases.state import State
+from assay64.harness.judge.native_reference import NativeReference
 from assay64.suites.selftest.judge_backends import adds
 
 
@@ -92,7 +94,11 @@ def test_the_work_of_judging_is_what_it_says():
     assert len({case.code for case in shared[:STATES]}) == 1
     assert len({repr(case.states) for case in shared[:STATES]}) == STATES
     assert len({case.code for case in distinct}) > SIZE * 0.9
-    work = _work(distinct[:50], 3)
+    work = replace(_work(distinct[:50], NativeReference()), repeat=3)
     assert work.cases == 3 * len(work.batch) > 100
     assert work.expected.decided.all()
     assert [len(batch) for batch in work.batches()] == [len(work.batch)] * 3
+    assert _golden_s(work) > 0
+    work.expected.answers.final["x"][7, 3] ^= 1
+    with pytest.raises(RuntimeError, match="differ in 1 cases"):
+        _golden_s(work)
