@@ -7,7 +7,7 @@ import random
 import pytest
 
 from assay64.harness.backends.contract import Unsupported
-from assay64.harness.backends.icicle import BACKEND
+from assay64.harness.backends.icicle import BACKEND, instance
 from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, Environment
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
@@ -43,6 +43,21 @@ def test_vector_registers_that_the_guest_loads_come_back(guest):
     assert guest.run(*loads, x1=DATA).kind is ExitKind.UNTIL
     state = guest.get()
     assert [state[f"v{index}"] for index in range(32)] == values
+
+
+def test_a_virtual_machine_that_has_compiled_much_is_replaced_and_nobody_sees_it(guest, monkeypatch):
+    monkeypatch.setattr(instance, "MAX_RESETS", 3)
+    stop = CODE_ADDRESS + 4
+    guest.instance.set_breakpoint(stop)
+    machines = list[object]()
+    for number in range(8):
+        # Other code each time: only a reset lets Icicle forget what it has translated.
+        ended = guest.run(*[ADD_X0] * (number + 1), NOP, x0=number, v3=number << 100)
+        assert ended.kind is ExitKind.BREAKPOINT
+        state = guest.get()
+        assert (state["pc"], state.get("x0", 0), state.get("v3", 0)) == (stop, number + 1, number << 100)
+        machines.append(guest.instance._vm)
+    assert 1 < len(set(map(id, machines))) < len(machines)
 
 
 @pytest.mark.parametrize(

@@ -42,17 +42,21 @@ _ABORTS = {
     int(_Code.WritePerm): (Access.WRITE, Fault.PERMISSION),
     int(_Code.WriteUnaligned): (Access.WRITE, Fault.ALIGNMENT),
 }
+# Icicle never gives up what it has compiled while its virtual machine lives, and takes two mappings for each piece of
+# it, of which Linux allows a process 65,530. A case takes some tenth of one, a long one several.
+MAX_RESETS = 8_000
 # A virtual machine may only be used in the thread that made it.
 _spare = threading.local()
 
 
-def _virtual_machine() -> Any:
-    return spare.pop() if (spare := _spare_machines()) else icicle.Icicle("aarch64")
+def _virtual_machine() -> tuple[Any, int]:
+    """A virtual machine, and how often it was reset."""
+    return spare.pop() if (spare := _spare_machines()) else (icicle.Icicle("aarch64"), 0)
 
 
-def _spare_machines() -> list[Any]:
+def _spare_machines() -> list[tuple[Any, int]]:
     if not hasattr(_spare, "machines"):
-        _spare.machines = list[Any]()
+        _spare.machines = list[tuple[Any, int]]()
     return _spare.machines
 
 
@@ -60,7 +64,7 @@ class IcicleInstance(OptionalActions):
     """One guest machine. Icicle has no watchpoints and no request to stop in its Python interface."""
 
     def __init__(self, environment: Environment) -> None:
-        self._vm = _virtual_machine()
+        self._vm, self._resets = _virtual_machine()
         self._memory = GuestMemory(self._vm)
         self._environment = environment
         self._breakpoints: set[int] = set()
@@ -144,7 +148,7 @@ class IcicleInstance(OptionalActions):
         for address in self._breakpoints:
             self._vm.remove_breakpoint(address)
         self._breakpoints.clear()
-        _spare_machines().append(self._vm)
+        _spare_machines().append((self._vm, self._resets))
         del self._vm, self._memory
 
     def _exit(self, status: Any, until: int | None) -> Exit:
@@ -180,6 +184,9 @@ class IcicleInstance(OptionalActions):
             return Exit(kind=ExitKind.PC_ALIGNMENT)
         if code == _Code.SelfModifyingCode:
             return self._write_to_code(value)
+        if code == _Code.JitError:
+            # Its compiler never gives back what it has mapped: after some ten thousand pieces of code Linux maps no more.
+            raise MemoryError(f"icicle could not compile the code at {pc:#x}")
         raise RuntimeError(f"icicle stopped with {code} ({value:#x}) at {pc:#x}")
 
     def _write_to_code(self, address: int) -> Exit:
@@ -195,12 +202,22 @@ class IcicleInstance(OptionalActions):
         if self._memory.stale:
             if self._loaded:
                 self._store()
-            self._vm.reset()
+            self._reset()
             self._memory.rebuild()
             self._map_helper()
             self._loaded = False
         if not self._loaded:
             self._load()
+
+    def _reset(self) -> None:
+        self._resets += 1
+        if self._resets < MAX_RESETS:
+            self._vm.reset()
+            return
+        self._vm, self._resets = icicle.Icicle("aarch64"), 0
+        self._memory.move_to(self._vm)
+        for address in (*_helper_ends(), *self._breakpoints):
+            self._vm.add_breakpoint(address)
 
     def _map_helper(self) -> None:
         vm = self._vm

@@ -60,6 +60,10 @@ class GuestMemory:
             return 0
         return int.from_bytes(window.host()[address - window.address :][:4].tobytes(), "little")
 
+    def move_to(self, vm: Any) -> None:
+        """Have the memory in another virtual machine from the next rebuilding on."""
+        self._vm = vm
+
     def rebuild(self) -> None:
         """Map and fill everything in a virtual machine that was reset."""
         for window in self._windows.windows:
