@@ -109,7 +109,7 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
         versions=versions,
         notes=(
             "judged: by the clock on the wall, a worker executes while this process hands over and compares; the "
-            "reference's answers are there beforehand. Where others use the processors, both wait: believe its process.",
+            "reference's answers are there beforehand. Where others use the processors, both wait: see its process.",
             "alone: the smallest loop over the backend's own interface that loads and reads every register.",
             "its process: by the worker's processor time alone; comparing: by that of this process.",
             "per core: by the processor time of both together; with the reference: with its native engine's, too.",
