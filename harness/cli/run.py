@@ -19,6 +19,7 @@ from assay64.harness.cli.options import Backends, Json, available_backends, chos
 from assay64.harness.errors import AssayError, UsageError
 
 if TYPE_CHECKING:
+    from assay64.harness.cases.capabilities import Capabilities
     from assay64.harness.record.records import BackendInfo, Records, RunInfo
 
 SELFTEST = "selftest"
@@ -78,6 +79,7 @@ def run(
     Exit code 0 when every case matches or is a known deviation, 1 for failures, 2 for wrong usage, 3 when one that
     --backend names is not available. With --baseline: 1 when a reason of --fail-on is given.
     """
+    from assay64.harness.judge.native_reference import prepare
     from assay64.harness.record import store
     from assay64.harness.record.comparing import parse_policy
     from assay64.harness.record.records import FAILING
@@ -93,9 +95,12 @@ def run(
     names = chosen_backends(backend)
     if not names:
         raise UsageError("no backend can run here; `assay64 doctor` says what is missing and how to get it")
+    capabilities = {name: _capabilities(name) for name in names}
+    if any(one.batch for one in capabilities.values()):
+        prepare()
     with tempfile.TemporaryDirectory(prefix="assay64-run-") as scratch:
         directory = Path(scratch) if report is None else report
-        store.begin(directory, _info(names, number, suites or [], select, cases, row_cases), store.new_shard())
+        store.begin(directory, _info(capabilities, number, suites or [], select, cases, row_cases), store.new_shard())
         command = _command(
             paths, names, directory, Path(scratch), select, jobs or _processors(), number, cases, row_cases, junitxml
         )
@@ -154,16 +159,21 @@ def find_suites(wanted: Iterable[str]) -> list[Path]:
 
 
 def _info(
-    names: list[str], seed: int, suites: list[str], select: str | None, cases: int | None, row_cases: int | None
+    capabilities: dict[str, Capabilities],
+    seed: int,
+    suites: list[str],
+    select: str | None,
+    cases: int | None,
+    row_cases: int | None,
 ) -> RunInfo:
     from assay64.harness.record.provenance import run_info
     from assay64.harness.record.records import BackendInfo
 
-    backends = [BackendInfo(name=name, version=_version(name)) for name in names]
+    backends = [BackendInfo(name=name, version=one.version) for name, one in capabilities.items()]
     absent = [
         BackendInfo(name=name, missing=missing)
         for name, missing in available_backends()
-        if missing is not None and name not in names
+        if missing is not None and name not in capabilities
     ]
     options = {
         name: str(value)
@@ -173,12 +183,12 @@ def _info(
     return run_info("run", seed=seed, backends=[*backends, *absent], suites=suites, options=options)
 
 
-def _version(name: str) -> str:
+def _capabilities(name: str) -> Capabilities:
     from assay64.harness.judge.pool import Worker
 
     # In a worker, because asking may load native code.
     with Worker(name) as worker:
-        return worker.capabilities.version
+        return worker.capabilities
 
 
 def _command(

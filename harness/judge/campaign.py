@@ -25,6 +25,7 @@ from assay64.harness.judge.expected import Oracle
 from assay64.harness.judge.instructions import instruction
 from assay64.harness.judge.judge import Judge
 from assay64.harness.judge.modes import UNOPTIMISED, variants
+from assay64.harness.judge.native_reference import prepare
 from assay64.harness.judge.shard import Report, Settings, main
 from assay64.harness.judge.shrink import same_failure, shrink
 from assay64.harness.judge.spectra import Place, spectrum
@@ -32,6 +33,7 @@ from assay64.harness.judge.symptoms import symptom
 from assay64.harness.judge.triage import Failure, Group, Triage, size, unit_of
 from assay64.harness.record.findings import Finding, Totals
 from assay64.harness.record.records import FAILING
+from assay64.reference.errors import EngineUnavailable
 
 POLL_S = 0.2
 # Runs that shrinking one group may take: a crash costs a new process, a hang its whole timeout.
@@ -64,7 +66,7 @@ def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
     ]
     for process in processes:
         process.start()
-    left, error = settings.jobs, ""
+    left, error = settings.jobs, None
     with _interrupts(stop.set) as interrupted:
         try:
             while left:
@@ -72,7 +74,7 @@ def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
                     report = reports.get(timeout=POLL_S)
                     _take(report, totals, triage)
                     left -= report.finished
-                    error = error or report.error
+                    error = error or (report if report.error else None)
                     if report.error:
                         stop.set()
                 dead = [process for process in processes if process.exitcode not in (None, 0)]
@@ -87,8 +89,10 @@ def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
                 process.join(timeout=10)
                 if process.is_alive():
                     process.terminate()
-    if error:
-        raise CampaignError(f"a process of the campaign failed: {error}")
+    if error is not None:
+        if error.unavailable:
+            raise EngineUnavailable(error.error.partition(": ")[2])
+        raise CampaignError(f"a process of the campaign failed: {error.error}")
     return totals, _findings(triage, settings, lambda what: show(totals, what))
 
 
@@ -114,6 +118,8 @@ def _interrupts(stop: Callable[[], None]) -> Generator[Callable[[], bool]]:
 def _prepare(settings: Settings) -> None:
     """Let the reference and the backends compile what they compile on first use, once, and not in every shard."""
     with Judge() as judge:
+        if any(judge.capabilities(backend).batch for backend in settings.backends):
+            prepare()
         for backend in settings.backends:
             features = judge.capabilities(backend).features
             drawn = Sequences(settings.seed, lengths=(1,), states=1, features=features, shared=features)

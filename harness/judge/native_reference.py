@@ -17,9 +17,10 @@ from assay64.harness.cases.outcome import Access, ExitKind, Fault
 from assay64.harness.engine_choice import chosen_engine
 from assay64.harness.judge.batch import BatchReference, Expected
 from assay64.reference.engines.accesses import Controls
-from assay64.reference.engines.native import layout
+from assay64.reference.engines.native import build, layout
 from assay64.reference.engines.native.batch import Batch as Cases
 from assay64.reference.engines.native.batch import BatchMachine
+from assay64.reference.errors import EngineUnavailable
 
 _KINDS = {
     layout.EXIT_UNTIL: ExitKind.UNTIL,
@@ -42,6 +43,18 @@ _REMEMBERED_MACHINES = 8
 def native_reference() -> BatchReference | None:
     """The native engine, unless ASSAY64_ENGINE=golden says that golden is to answer for everything."""
     return NativeReference() if chosen_engine() == "native" else None
+
+
+def prepare() -> None:
+    """Compile the engine if this user has none yet: once, before many processes would each want it.
+
+    EngineUnavailable when that fails, as it would in each of them.
+    """
+    if chosen_engine() == "native":
+        try:
+            build.library()
+        except EngineUnavailable as error:
+            raise EngineUnavailable(f"{error}: ASSAY64_ENGINE=golden judges with that one") from error
 
 
 class NativeReference:

@@ -35,6 +35,7 @@ from assay64.harness.judge.pool import Worker
 from assay64.harness.judge.symptoms import symptom
 from assay64.harness.judge.triage import SEQUENCE, Failure, Kind, kind_of, kinds_changed, unit_of, vote
 from assay64.harness.record.records import FAILING, CheckRecord
+from assay64.reference.errors import EngineUnavailable
 
 PIECES = 16  # between two reports
 KEPT = 12  # failures of a kind that are sent whole
@@ -83,6 +84,7 @@ class Report:
     unsettled: int = 0
     finished: bool = False
     error: str = ""
+    unavailable: bool = False  # the error is that of an engine that cannot run here
 
 
 class Stop(Protocol):
@@ -109,7 +111,8 @@ def main(settings: Settings, index: int, send: Callable[[Report], None], stop: S
             for report in shard.run(lambda: stop.is_set() or os.getppid() != parent):
                 send(report)
     except Exception as error:  # noqa: BLE001 - a shard that ends without a word would leave its parent waiting
-        send(Report(shard=index, finished=True, error=f"{type(error).__name__}: {error}"))
+        unavailable = isinstance(error, EngineUnavailable)
+        send(Report(index, finished=True, error=f"{type(error).__name__}: {error}", unavailable=unavailable))
 
 
 class Shard:

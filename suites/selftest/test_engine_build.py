@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from assay64.harness import cli
+from assay64.harness.record import store
 from assay64.reference import Machine
 from assay64.reference.cache import cache_folder, prune, read_cached, write_cached
 from assay64.reference.engines.native import build
@@ -237,3 +238,43 @@ def test_a_cold_build_of_everything(cache):
     code = "import doctest, assay64.reference.machine as m; print(doctest.testmod(m).failed)"
     assert python(code).communicate()[0] == "0\n"
     assert len(list(cache.glob("native-*.bin"))) == 1
+
+
+# Python runs sitecustomize.py in each process: the engine cannot be built in those that have a word on their command
+# line, and is not asked for in the others.
+COMMAND = "import sys; from assay64.harness.cli import main; sys.exit(main())"
+NO_ENGINE = """
+import sys
+from assay64.reference.engines.native import build
+def library():
+    if {where!r} in " ".join(sys.orig_argv):
+        raise build.BuildError("LLVM could not compile the native engine (killed by signal 9): no message")
+build.library = library
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["fuzz", "--cases", "64", "--only", "ADD", "-j", "2"], "fuzz"),
+        (["fuzz", "--cases", "64", "--only", "ADD", "-j", "2"], "spawn_main"),
+        (["run", "hints", "-j", "2"], "run"),
+    ],
+    ids=["fuzz", "a process of fuzz", "run"],
+)
+def test_commands_end_in_one_line_without_the_engine(arguments, where, tmp_path):
+    """Exit code 3, also where the engine is missed in a child alone; what was judged before is in the journal."""
+    (tmp_path / "sitecustomize.py").write_text(NO_ENGINE.format(where=where))
+    folder = tmp_path / "run"
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, *arguments, "--backend", "unicorn", "--report", folder],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "ASSAY64_ENGINE": "native"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("assay64: LLVM could not compile the native engine (killed by signal 9): no message")
+    if where == "spawn_main":
+        assert store.read(folder).info.command == "fuzz"
+    else:
+        assert "ASSAY64_ENGINE=golden" in line
