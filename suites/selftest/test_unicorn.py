@@ -792,6 +792,23 @@ def test_a_batch_counts_the_instructions_that_completed():
     assert batch.exits["executed"].tolist() == [executed for _, executed in words]
 
 
+def test_a_batch_runs_again_what_does_not_process_data_to_its_end():
+    right = [movz(0, 7), 0x91000400, 0x91000400]  # add x0, x0, #1, twice
+    wrong = [movz(0, 7), 0x1AC0FC00, 0x91000400]  # an unallocated encoding of data processing
+    rows = [right, wrong, wrong, right, right, wrong, right]
+    initial = new_state(len(rows))
+    initial["pc"], initial["x"][:, 5] = CODE_ADDRESS, np.arange(len(rows))
+    for budget, ended, executed in ((50, ExitKind.UNTIL, 3), (2, ExitKind.BUDGET, 2)):
+        lengths = np.full(len(rows), 3, np.uint32)
+        batch = Batch(np.array(rows, np.uint32), lengths, CODE_ADDRESS, initial, budget=budget)
+        run_batch(batch)
+        for case, row in enumerate(rows):
+            expected = (ended, executed, 7 + executed - 1) if row is right else (ExitKind.UNDEFINED, 1, 7)
+            found = unpack_exit(batch.exits[case]).kind, batch.exits["executed"][case], batch.final["x"][case, 0]
+            assert found == expected
+            assert batch.final["x"][case, 5] == case
+
+
 def test_a_batch_goes_on_where_it_was_and_restores_memory_between_cases():
     cases = 40
     code = np.zeros((cases, 2), np.uint32)
