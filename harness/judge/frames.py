@@ -39,9 +39,12 @@ class Lacks(msgspec.Struct, frozen=True, tag="lacks"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The backend or its wrapper raised an error, or answered something that means nothing."""
+    """The backend or its wrapper raised an error, or answered something that means nothing. ``exhausted``: memory or
+    mappings of the process were used up, which is seldom the fault of the case.
+    """
 
     reason: str
+    exhausted: bool = False
 
 
 class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
@@ -100,10 +103,11 @@ class BatchDone(msgspec.Struct, frozen=True, tag="batch_done"):
 
 
 class BatchRefused(msgspec.Struct, frozen=True, tag="batch_refused"):
-    """A batch did not run: the backend lacks something, or (``failed``) raised an error."""
+    """A batch did not run: the backend lacks something, or (``failed``) raised an error; ``exhausted`` as in Failed."""
 
     reason: str
     failed: bool
+    exhausted: bool = False
 
 
 class Execute(msgspec.Struct, frozen=True, tag="execute"):

@@ -10,6 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 import msgspec
 import numpy as np
@@ -242,7 +243,7 @@ class Worker:
             if isinstance(answer, frames.BatchRefused) and not answer.failed:
                 raise Unsupported(answer.reason)
             if isinstance(answer, frames.BatchRefused):
-                raise Lost(Failed(answer.reason))
+                raise Lost(Failed(answer.reason, answer.exhausted))
             if not isinstance(answer, frames.BatchDone):
                 raise Lost(Failed(f"the worker answered a batch with {type(answer).__name__}"))
             changes = process.read_frame()
@@ -268,13 +269,14 @@ class Worker:
         result = BatchResult(batch)
         final, exits = np.zeros_like(sent.arrays.final), np.zeros_like(sent.arrays.exits)
         changes: list[tuple[int, Batch]] = []
-        spans, failure = [(0, len(batch))], lost
+        # A process that was used up by the batches before is replaced: the next one may run all of it.
+        spans, failure = [(0, len(batch))], None if _is_exhausted(lost.result) else lost
         while spans:
             start, end = spans.pop()
             if start == end:
                 continue
             if failure is None:
-                piece = _slice(batch, start, end)
+                piece, fresh = _slice(batch, start, end), self._process is None
                 try:
                     self._take(self._put(piece, slot))
                     self._unanswered = False
@@ -282,6 +284,9 @@ class Worker:
                     changes.append((start, piece))
                     continue
                 except Lost as again:
+                    if _is_exhausted(again.result) and not fresh:
+                        spans.append((start, end))
+                        continue
                     failure = again
             culprit = min(start + failure.done, end - 1)
             result.lost[culprit] = self._confirmed_in_batch(batch, culprit, slot, failure.result)
@@ -314,6 +319,8 @@ class Worker:
             answer = process.answer()
             if not isinstance(answer, frames.Done):
                 raise Lost(Failed(f"the worker answered a case with {type(answer).__name__}"))
+            if _is_exhausted(answer.result):
+                raise Lost(answer.result)
         except Lost:
             self._discard()
             raise
@@ -323,9 +330,12 @@ class Worker:
         """What ``case`` does in a process of its own, and that it cost one with others before it."""
         self.send((case,))
         try:
-            self._next_result()
+            result = self._next_result()
         except Lost as again:
             return again.result
+        if _is_exhausted(first):
+            self._unanswered = False
+            return result  # it was the process that had come to its end
         # What it does next must not depend on this case either.
         self._discard()
         return _not_alone(first)
@@ -365,6 +375,10 @@ class Worker:
             for slot in self._slots:
                 slot.close()
             self._server, self._slots = None, []
+
+
+def _is_exhausted(result: Result) -> TypeGuard[Failed]:
+    return isinstance(result, Failed) and result.exhausted
 
 
 def _not_alone(result: Crashed | Hung | Failed) -> Crashed | Hung | Failed:

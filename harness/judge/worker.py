@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import gc
 import os
 import resource
@@ -230,7 +231,7 @@ class _Child:
         except BackendDied as died:
             _die_likewise(died)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
-            return frames.Failed(_one_line(error))
+            return frames.Failed(_one_line(error), _exhausted(error))
 
     def _run_batch(self, request: frames.RunBatch) -> bytes:
         try:
@@ -260,7 +261,7 @@ class _Child:
             _die_likewise(died)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
             self._forget(request.environment)
-            return frames.message(frames.BatchRefused(_one_line(error), failed=True))
+            return frames.message(frames.BatchRefused(_one_line(error), failed=True, exhausted=_exhausted(error)))
 
     def _batch_instance(self, environment: Environment) -> BatchInstance:
         kept = self._instances.pop(environment, None)
@@ -297,6 +298,10 @@ def _die_likewise(died: BackendDied) -> NoReturn:
             signal.signal(-died.status, signal.SIG_DFL)
         os.kill(os.getpid(), -died.status)
     os._exit(abs(died.status))
+
+
+def _exhausted(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _one_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -263,6 +264,20 @@ class BatchInstance(RogueInstance):
 
 class Batched(Tiny):
     instance = BatchInstance
+
+
+class LeakyInstance(BatchInstance):
+    """Has used up its process after a hundred cases."""
+
+    def set_state(self, vcpu, state):
+        super().set_state(vcpu, state)
+        self.backend.started += 1
+        if self.backend.started > 100:
+            raise OSError(errno.ENOMEM, "no mappings left")
+
+
+class Leaky(Tiny):
+    instance = LeakyInstance
 
 
 class VolumeInstance(RogueInstance):

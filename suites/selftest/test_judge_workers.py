@@ -51,6 +51,24 @@ def test_a_crash_costs_only_its_case(position):
     assert [x0(result) for result in results] == [n + 1 for n in range(2 * CHUNK) if n != position]
 
 
+def test_a_process_that_is_used_up_costs_no_case():
+    cases = [one(add(0, 1, 2), x1=n, x2=1) for n in range(250)]
+    with Worker(f"{MODULE}:Leaky") as worker:
+        results = list(worker.run(cases))
+        assert [x0(result) for result in results] == [n + 1 for n in range(250)]
+        assert worker.restarts == 2
+        done = [worker.run_batch(batch([movz(0, n + i) for i in range(40)])) for n in (1000, 2000, 3000)]
+        assert worker.restarts == 3
+        # What a fresh process cannot do either is the backend's failure.
+        ended = worker.run_batch(batch([movz(0, n) for n in range(150)]))
+    assert [result.lost for result in done] == [{}, {}, {}]
+    assert [result.batch.final["x"][:, 0].tolist() for result in done] == [
+        [*range(n, n + 40)] for n in (1000, 2000, 3000)
+    ]
+    assert len(ended.lost) == 1
+    assert all(isinstance(lost, Failed) and "no mappings left" in lost.reason for lost in ended.lost.values())
+
+
 def test_a_hang_costs_only_its_case():
     cases = [one(movz(0, 1)), one(HANG), one(movz(0, 2))]
     began = time.monotonic()

@@ -185,7 +185,7 @@ class IcicleInstance(OptionalActions):
         if code == _Code.SelfModifyingCode:
             return self._write_to_code(value)
         if code == _Code.JitError:
-            # Its compiler never gives back what it has mapped: after some ten thousand pieces of code Linux maps no more.
+            # Its compiler never gives back what it has mapped: after ten thousands of pieces of code Linux has no more.
             raise MemoryError(f"icicle could not compile the code at {pc:#x}")
         raise RuntimeError(f"icicle stopped with {code} ({value:#x}) at {pc:#x}")
 
