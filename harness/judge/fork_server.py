@@ -61,6 +61,7 @@ class ForkServer:
 
     def __init__(self, backend: str, memory_bytes: int, zygote: Zygote | None = None) -> None:
         self.backend = backend
+        self._idle = False  # loaded, and no child was asked for yet
         self._socket, theirs = socket.socketpair()
         self.control = Control(self._socket)
         output, their_output = os.pipe()
@@ -92,6 +93,7 @@ class ForkServer:
         self._socket.settimeout(None)
         match answer:
             case frames.Hello():
+                self._idle = True
                 return answer.capabilities
             case frames.Refused():
                 raise (UsageError if answer.usage else BackendUnavailable)(_about(self.backend, answer.text))
@@ -101,9 +103,13 @@ class ForkServer:
 
     def start(self, descriptors: Sequence[int]) -> int:
         """Start a child that has these descriptors; its process id. Raises ServerLost."""
+        self._idle = False
         return self.control.start(descriptors)
 
     def close(self) -> None:
+        if self._idle and self._end.alive:
+            # It may be making a machine that nobody will use.
+            self._process.kill()
         self._end()
 
     def _ending(self) -> str:
