@@ -69,14 +69,20 @@ def first_divergence(case: Case, backend: str, judge: Asked) -> Iterator[Cut]:
 
 
 def of_the_last(differences: Sequence[Difference], exits: int) -> tuple[Difference, ...]:
-    """``differences`` of a case with ``exits`` exits, as those of a case that has the last of them alone."""
-    last = f"exit{exits - 1}"
-    return tuple(
-        msgspec.structs.replace(one, field="exit" + one.field.removeprefix(last))
-        if exits > 1 and (one.field == last or one.field.startswith(f"{last}."))
-        else one
-        for one in differences
-    )
+    """``differences`` of a case with ``exits`` exits, as those of a case that has the last of them alone. A step that
+    ends is a budget that is used up.
+    """
+    last = f"exit{exits - 1}" if exits > 1 else "exit"
+
+    def of_one(one: Difference) -> Difference:
+        if one.field == last:
+            expected, got = ("budget" if text == "step" else text for text in (one.expected, one.got))
+            return msgspec.structs.replace(one, field="exit", expected=expected, got=got)
+        if one.field.startswith(f"{last}."):
+            return msgspec.structs.replace(one, field="exit" + one.field.removeprefix(last))
+        return one
+
+    return tuple(map(of_one, differences))
 
 
 def _in_time(case: Case, longest: int, after: Callable[[int], Case], backend: str, judge: Asked) -> Iterator[Cut]:

@@ -85,4 +85,4 @@ def test_nothing_is_cut_from_a_case_that_brings_its_outcomes_or_never_fails() ->
 def test_the_last_of_several_exits_reads_as_the_only_one() -> None:
     found = of_the_last([Difference(name, "a", "b") for name in ("exit2", "exit2.address", "exit1", "exits", "x1")], 3)
     assert [one.field for one in found] == ["exit", "exit.address", "exit1", "exits", "x1"]
-    assert of_the_last([Difference("exit", "a", "b")], 1)[0].field == "exit"
+    assert of_the_last([Difference("exit", "svc", "step")], 1) == (Difference("exit", "svc", "budget"),)
