@@ -1,6 +1,11 @@
-"""A starting point for instances in Python: every optional action answers Unsupported until a backend overrides it."""
+"""A starting point for instances in Python: every optional action answers Unsupported until a backend overrides it.
+
+And what holds for the capabilities of every backend, whoever wrote them down.
+"""
 
 from __future__ import annotations
+
+import msgspec
 
 from assay64.harness.backends.contract import Unsupported
 from assay64.harness.cases.capabilities import Capabilities
@@ -37,6 +42,21 @@ class OptionalActions:
 
     def stop(self, vcpu: int) -> None:
         raise self._lacks("stop_request")
+
+
+def read_capabilities(text: bytes) -> Capabilities:
+    """What a backend says of itself, from JSON. ValueError says in one line what is wrong with it."""
+    try:
+        found = msgspec.json.decode(text, type=Capabilities)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    if not (found.name.isprintable() and found.version.isprintable()):
+        raise ValueError("name and version: one line of text each")
+    if unknown := sorted(found.fixed.keys() - set(Environment.__struct_fields__)):
+        raise ValueError(f"fixed: a case's environment has no {unknown[0]!r}")
+    if found.vcpus < 1 or found.page_size < 1:
+        raise ValueError("vcpus and page_size: at least 1")
+    return found
 
 
 def check_environment(capabilities: Capabilities, environment: Environment, vcpus: int) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from assay64.harness.backends.base import check_environment
+from assay64.harness.backends.base import check_environment, read_capabilities
 from assay64.harness.backends.batch_regions import BatchRecord, BatchRegions
 from assay64.harness.backends.contract import Unsupported
 from assay64.harness.cases.capabilities import Capabilities
@@ -140,8 +140,8 @@ class Library:
         if text is None:
             raise BackendUnavailable(f"{self.path}: assay64_describe returned NULL")
         try:
-            return msgspec.json.decode(text, type=Capabilities)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            return read_capabilities(text)
+        except ValueError as error:
             raise BackendUnavailable(
                 f"{self.path}: the capabilities that assay64_describe returns are wrong: {error}"
             ) from error

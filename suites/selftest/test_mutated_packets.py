@@ -42,7 +42,8 @@ from assay64.suites.selftest._mutations import COUNTS, mutations, refused_or_rea
 
 TOY = Path(registry.__file__).parent / "examples" / "program" / "toy.py"
 TOKENS = ("91000420:x1=41", "f9400020:x1=0x20000000,fill=3", "f9000020:x0=77,x1=0x20000ff8", "d503201f.91000420:x1=1")
-REFUSALS = (AssayError, Unsupported, ProtocolError, ProgramError, BackendDied)
+# ValueError: a state that no machine can have, which the worker makes the error of its case.
+REFUSALS = (AssayError, Unsupported, ProtocolError, ProgramError, BackendDied, ValueError)
 SIZES = (0, 1, 7, 8, 15, 39, (1 << 26) + 1, (1 << 32) - 1, 1 << 32, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 MOST_MEMORY_BYTES = 400 << 20
 

@@ -174,6 +174,9 @@ def test_the_program_is_started_anew_after_its_death(spoiled):
         ("import os; os.kill(os.getpid(), 6)", "SIGABRT"),
         (greeting(bytes(len(INFO))), "version 0"),
         (greeting(INFO + b"[]"), "capabilities that it answers are wrong"),
+        (greeting(INFO + b'{"name": "x", "version": "1", "fixed": {"sctlr": 1}}'), "environment has no 'sctlr'"),
+        (greeting(INFO + b'{"name": "x\\ny", "version": "1"}'), "one line of text each"),
+        (greeting(INFO + b'{"name": "\xff", "version": "1"}'), "can't decode byte 0xff"),
     ],
 )
 def test_a_program_that_is_no_backend_is_not_available(tmp_path, program, complaint):

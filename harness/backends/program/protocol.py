@@ -7,8 +7,7 @@ import struct
 from enum import IntEnum
 from typing import Protocol
 
-import msgspec
-
+from assay64.harness.backends.base import read_capabilities
 from assay64.harness.backends.batch_regions import BatchRecord
 from assay64.harness.backends.library import Info
 from assay64.harness.cases.capabilities import Capabilities
@@ -72,6 +71,6 @@ def hello(connection: Asks, name: str) -> Capabilities:
             f"this assay64 has version {ABI_VERSION}: rebuild it with this header"
         )
     try:
-        return msgspec.json.decode(text, type=Capabilities)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        return read_capabilities(text)
+    except ValueError as error:
         raise BackendUnavailable(f"backend {name!r}: the capabilities that it answers are wrong: {error}") from error
