@@ -14,10 +14,8 @@ shows each.
 from __future__ import annotations
 
 import mmap
-import threading
 from collections import Counter
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +23,7 @@ from assay64.reference.bits import bits
 from assay64.reference.engines.accesses import Chooser, Controls, ModelChooser
 from assay64.reference.engines.counts import Counts
 from assay64.reference.engines.golden import GoldenPE
+from assay64.reference.engines.turns import Turns
 from assay64.reference.engines.watching import WatchedRange
 from assay64.reference.instruments import Instruments, OnAccess, OnException, OnInstruction
 from assay64.reference.memory import AddressSpace
@@ -98,8 +97,9 @@ class Machine:
             self.native = [NativePE(element, self._native_space, code_pages) for element in self.elements]
         self.breakpoints = set[int]()
         self.watchpoints = frozenset[WatchedRange]()
-        self._stop = threading.Event()
-        self._running = threading.Lock()
+        self._turns = Turns()
+        # The elements that were asked to stop; whether only the first of them is to.
+        self._asked, self._ask_one = set[int](), False
         self._instruments = Instruments()
         self._last: Snapshot | None = None
 
@@ -151,11 +151,25 @@ class Machine:
         """Execute until an exception, before the instruction at ``until`` or at a breakpoint, or for ``budget``
         instructions.
 
-        A breakpoint at the first instruction stops at once: clear it, or step over it, to go on.
+        A breakpoint at the first instruction stops at once: clear it, or step over it, to go on. Several threads may
+        run an element each: they take turns. RuntimeError for an element that is being run.
         """
-        with self._exclusively(element):
-            stop = self._run(element, budget, until)
+        self._check("PC", 0, element)
+        with self._turns.of(element):
+            while True:
+                turn = min(budget, self._turn())
+                stop = self._run(element, turn, until)
+                budget -= turn
+                if stop.reason != "budget" or budget <= 0:
+                    break
+                self._turns.pass_on(element)
         return self._noticed(stop, element)
+
+    def _turn(self) -> int:
+        """Instructions until other threads have their turn: some milliseconds."""
+        if len(self.elements) == 1:
+            return 1 << 62
+        return 1 << 17 if self.native and not self._instruments.need_golden else 64
 
     def _run(self, element: int, budget: int, until: int | None) -> Stop:
         if not self.native:
@@ -170,18 +184,18 @@ class Machine:
         except ArchitecturalException as exception:
             return Stop("exception", exception)
         if reason == "stopped":
-            self.forget_stop()
+            self._stopped(element)
         return Stop("until" if reason == "breakpoint" and pe.read("PC") == until else reason)
 
     def _run_golden(self, element: int, budget: int, until: int | None) -> Stop:
         pe = self.elements[element]
         with self._instruments.listening(pe) as counter:
-            stop = self._run_steps(pe, budget, until)
+            stop = self._run_steps(pe, element, budget, until)
             if counter and stop.exception is None:
                 counter.end(pe.pc)
         return stop
 
-    def _run_steps(self, pe: GoldenPE, budget: int, until: int | None) -> Stop:
+    def _run_steps(self, pe: GoldenPE, element: int, budget: int, until: int | None) -> Stop:
         while True:
             if pe.pc == until:
                 return Stop("until")
@@ -189,8 +203,8 @@ class Machine:
                 return Stop("breakpoint")
             if budget <= 0:
                 return Stop("budget")
-            if self._stop.is_set():
-                self.forget_stop()
+            if element in self._asked:
+                self._stopped(element)
                 return Stop("stopped")
             try:
                 pe.step()
@@ -200,7 +214,8 @@ class Machine:
 
     def step(self, *, element: int = 0) -> Stop:
         """Execute one instruction, breakpoint or not: stop ``budget``, or the exception or watchpoint that it met."""
-        with self._exclusively(element):
+        self._check("PC", 0, element)
+        with self._turns.of(element):
             stop = self._step(element)
         return self._noticed(stop, element)
 
@@ -232,17 +247,6 @@ class Machine:
         self._instruments.exception(element, stop.exception)
         return stop
 
-    @contextmanager
-    def _exclusively(self, element: int) -> Generator[None]:
-        """One thread runs a machine at a time: under no engine are its atomic instructions the host's."""
-        self._check("PC", 0, element)
-        if not self._running.acquire(blocking=False):
-            raise RuntimeError("a machine is run by one thread at a time: run_interleaved runs several elements")
-        try:
-            yield
-        finally:
-            self._running.release()
-
     def _check(self, register: str, index: int, element: int) -> None:
         count = 32 if register in ("X", "XSP") else REGISTERS[register].count if register in REGISTERS else 0
         if not 0 <= index < count:
@@ -265,16 +269,26 @@ class Machine:
         return None
 
     def stop(self) -> None:
-        """From another thread: make a run return before its next instruction; with none in progress, the next run."""
-        self._stop.set()
-        for element in self.native:
-            element.request_stop()
+        """From another thread: make every run in progress return before its next instruction; with none, the next."""
+        running = self._turns.running
+        self._ask_one = not running
+        self._asked = set(running or range(len(self.elements)))
+        for element in self._asked if self.native else ():
+            self.native[element].request_stop()
 
     def forget_stop(self) -> None:
         """Take back a request to stop that no run has seen."""
-        self._stop.clear()
+        self._asked = set[int]()
         for element in self.native:
             element.forget_stop()
+
+    def _stopped(self, element: int) -> None:
+        if self._ask_one:
+            self.forget_stop()
+            return
+        self._asked.discard(element)
+        if self.native:
+            self.native[element].forget_stop()
 
     def watch(self, address: int, size: int = 1, access: str = "w") -> None:
         """Stop before an instruction that reads (r), writes (w) or does either (rw) in ``size`` bytes from ``address``.

@@ -6,6 +6,7 @@ import itertools
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from assay64.reference import Machine
 from assay64.reference.engines.accesses import Controls
 from assay64.reference.machine import DEFAULT_SCTLR
-from assay64.reference.pseudocode.exceptions import InstructionAbort, Watchpoint
+from assay64.reference.pseudocode.exceptions import InstructionAbort, SupervisorCall, Watchpoint
 from assay64.suites.selftest._lockstep import CPU, MachineLane
 from assay64.suites.selftest._random_programs import random_program
 
@@ -130,18 +131,65 @@ def test_a_stop_request_stops_one_run_of_one_element(engine):
     assert made.run().exception is not None
 
 
-def test_two_threads_cannot_run_one_machine(engine):
+def test_an_element_is_run_by_one_thread_at_a_time(engine):
     made = machine(engine, 0x1400_0000, elements=2)
     thread = threading.Thread(target=made.run)
     thread.start()
     try:
-        while not made._running.locked():
+        while not made._turns.running:
             time.sleep(0.001)
-        with pytest.raises(RuntimeError, match="one thread at a time: run_interleaved"):
-            made.run(1, element=1)
+        with pytest.raises(RuntimeError, match="element 0 is being run"):
+            made.run(1)
+        assert made.run(3, element=1).reason == "budget"
     finally:
         made.stop()
         thread.join()
+
+
+def test_a_hook_cannot_run_the_machine(engine):
+    made = machine(engine, NOP, elements=2)
+    made.hook(instruction=lambda element, address, word: made.run(1, element=1))
+    with pytest.raises(RuntimeError, match="a hook cannot run"):
+        made.run(1)
+
+
+def test_elements_in_threads_lose_no_increment(engine):
+    """Each element adds 1 with a loop of exclusives, and 1 with LDADD, many times, while the others do."""
+    turns = 20_000 if engine == "native" else 300
+    made = machine(
+        engine,
+        0xC85F_7C43,  # ldxr x3, [x2]
+        0x9100_0463,  # add x3, x3, #1
+        0xC805_7C43,  # stxr w5, x3, [x2]
+        0x35FF_FFA5,  # cbnz w5, -12
+        0xF826_00E3,  # ldadd x6, x3, [x7]
+        0xF100_0421,  # subs x1, x1, #1
+        0x54FF_FF41,  # b.ne -24
+        SVC,
+        elements=3,
+    )
+    for element in range(3):
+        for register, value in ((1, turns), (2, DATA), (6, 1), (7, DATA + 64)):
+            made.set("X", register, value, element=element)
+        made.set("PC", 0, CODE, element=element)
+    with ThreadPoolExecutor(3) as pool:
+        stops = list(pool.map(lambda element: made.run(element=element), range(3)))
+    assert [type(stop.exception) for stop in stops] == [SupervisorCall] * 3
+    found = made.read(DATA, 8) + made.read(DATA + 64, 8)
+    assert found == 2 * (3 * turns).to_bytes(8, "little")
+
+
+def test_a_stop_ends_the_runs_of_all_threads(engine):
+    made = machine(engine, 0x1400_0000, elements=3)
+    for element in (1, 2):
+        made.set("PC", 0, CODE, element=element)
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(made.run, element=element) for element in range(3)]
+        while len(made._turns.running) < 3:
+            time.sleep(0.001)
+        made.stop()
+        assert {run.result().reason for run in runs} == {"stopped"}
+    assert made.run(5).reason == "budget"
 
 
 # --- watchpoints
