@@ -10,6 +10,7 @@ import multiprocessing
 import queue
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from types import FrameType
 
@@ -164,7 +165,11 @@ def _findings(triage: Triage, settings: Settings, show: Callable[[str], None]) -
                 found.append(finding)
             else:
                 found[same] = _together(found[same], finding)
-    return found
+    # As triage orders groups, of which some are one by now: the place that explains most first.
+    weights = Counter[str]()
+    for finding in found:
+        weights[finding.function] += finding.count
+    return sorted(found, key=lambda one: (-weights[one.function], one.function, -one.count, one.title))
 
 
 def _is_same(one: Finding, other: Finding) -> bool:

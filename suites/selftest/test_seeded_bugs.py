@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ FEW = ("subs-carry", "carry-in-ignored", "smov-zero-extends", "shifting-ones")
 def python(
     code: str, *arguments: str, package: Path | None = None, text: str | None = None, timeout_s: int = 900
 ) -> Any:
-    # Sets of names are compared as text. The native engine would first compile each copy of the specification.
+    # Sets of names are compared as text. The native engine would first compile each copy of the specification, and
+    # refuses one whose loads write before they can abort.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "ASSAY64_ENGINE": "golden"}
     if package is not None:
         environment["PYTHONPATH"] = str(package)
@@ -98,6 +100,11 @@ def check(data: dict[str, Any], shown: Sequence[set[str]], bugs: Sequence[Bug]) 
     missed = {bug.name for bug in bugs} - set[str]().union(*shown)
     assert not missed, f"not found: {', '.join(sorted(missed))}\n{text}"
     assert all(len(finding["case"]["code"]) <= 3 for finding in data["findings"]), text
+    weights = Counter[str]()
+    for finding in data["findings"]:
+        weights[finding["function"]] += finding["count"]
+    functions = list(dict.fromkeys(finding["function"] for finding in data["findings"]))
+    assert functions == sorted(functions, key=lambda one: (-weights[one], one)), text  # what explains most comes first
 
 
 def test_planted_bugs_are_found_and_told_apart(checkout: Path, tmp_path: Path) -> None:
