@@ -48,6 +48,9 @@ def exit_of(exception: arm.ArchitecturalException) -> Exit:
             return Exit(
                 kind=ExitKind.DATA_ABORT, access=access, fault=_FAULTS[exception.fault], address=int(exception.address)
             )
+        case arm.Watchpoint():
+            access = Access.WRITE if exception.write else Access.READ
+            return Exit(kind=ExitKind.WATCHPOINT, access=access, address=int(exception.address))
         case arm.InstructionAbort():
             return Exit(
                 kind=ExitKind.INSTRUCTION_ABORT,
@@ -190,6 +193,14 @@ class ReferenceInstance(OptionalActions):
     def clear_breakpoint(self, address: int) -> None:
         self.machine.breakpoints.discard(address)
 
+    def set_watchpoint(self, address: int, size: int, access: str) -> None:
+        self.clear_watchpoint(address)
+        self.machine.watch(address, size, access)
+
+    def clear_watchpoint(self, address: int) -> None:
+        for one in [one for one in self.machine.watchpoints if one.address == address]:
+            self.machine.unwatch(address, one.size, "r" * one.read + "w" * one.write)
+
     def stop(self, vcpu: int) -> None:
         self.machine.stop()
 
@@ -238,6 +249,8 @@ class ReferenceBackend:
                     "notify_code",
                     "set_breakpoint",
                     "clear_breakpoint",
+                    "set_watchpoint",
+                    "clear_watchpoint",
                     "stop_request",
                     "schedule",
                 ]
