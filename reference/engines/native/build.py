@@ -14,19 +14,24 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llvmlite
 import msgspec
 
 from assay64.reference.cache import cache_folder, prune, read_cached, write_cached
 from assay64.reference.errors import EngineUnavailable
+
+if TYPE_CHECKING:  # what traces the specification is loaded when there is something to compile
+    from assay64.reference.engines.native.handlers import Handler
+    from assay64.reference.engines.native.program import Traced
 
 llvm: Any = import_module("llvmlite.binding")  # it has no types
 _REFERENCE = Path(__file__).parents[2]
@@ -53,15 +58,26 @@ class BuildError(EngineUnavailable):
     """The engine could not be compiled: one line says what LLVM said."""
 
 
-class Image(msgspec.Struct, frozen=True):
-    """The compiled engine. ``report``: for each definition its paths, its variants and the size of their code in
-    characters of LLVM IR.
+class Made(msgspec.Struct, frozen=True):
+    """What a definition became: paths of its trace, variants of its handler and their size in characters of LLVM IR;
+    the seconds of tracing and writing them, and, by their part of the modules that they are in, of compiling them.
     """
+
+    name: str
+    paths: int
+    variants: int
+    characters: int
+    tracing_s: float
+    compiling_s: float
+
+
+class Image(msgspec.Struct, frozen=True):
+    """The compiled engine, and what each definition became."""
 
     features: list[str]
     choices: list[str]
     objects: list[bytes]
-    report: list[tuple[str, int, int, int]]
+    report: list[Made]
     seconds: float
 
 
@@ -192,39 +208,60 @@ def _lock() -> Generator[None]:
 
 
 def _build() -> Image:
-    import time
-
     from assay64.reference.engines.native.program import modules, program
 
     started = time.monotonic()
     with _progress() as show:
         made = program(lambda done, total: show("tracing", done, total))
-        texts = list(modules(made))
-        objects: list[bytes] = [b""] * len(texts)
+        parts = list(modules(made))
+        objects: list[Compiled] = [Compiled(0.0, b"")] * len(parts)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             # The decoders run once for a word: they need no more than to be small.
             jobs = {
-                pool.submit(_compile, text, 1 if "define  void @decode_" in text else 2): n
-                for n, text in enumerate(texts)
+                pool.submit(_compile, part.text, 1 if "define  void @decode_" in part.text else 2): n
+                for n, part in enumerate(parts)
             }
             try:
                 for done, job in enumerate(as_completed(jobs), 1):
                     objects[jobs[job]] = job.result()
-                    show("compiling", done, len(texts))
+                    show("compiling", done, len(parts))
             except BuildError:
                 pool.shutdown(cancel_futures=True)
                 raise
     settings = made.settings
-    return Image(list(settings.features), list(settings.choices), objects, made.report, time.monotonic() - started)
+    # Seconds of LLVM for a character, by function.
+    rates = {
+        name: done.seconds / len(part.text) for part, done in zip(parts, objects, strict=True) for name in part.names
+    }
+    report = [_made(traced, [made.handlers[name] for name in traced.handlers], rates) for traced in made.report]
+    code, seconds = [done.code for done in objects], time.monotonic() - started
+    return Image(list(settings.features), list(settings.choices), code, report, seconds)
 
 
-def _compile(text: str, level: int) -> bytes:
+def _made(traced: Traced, handlers: list[Handler], rates: Mapping[str, float]) -> Made:
+    sizes = [handler.copies * len(handler.text) for handler in handlers]
+    seconds = sum(size * rates[handler.name] for size, handler in zip(sizes, handlers, strict=True))
+    return Made(traced.name, traced.paths, len(handlers), sum(sizes), traced.seconds, seconds)
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """The object of a module, and the seconds that LLVM took for it."""
+
+    seconds: float
+    code: bytes
+
+
+def _compile(text: str, level: int) -> Compiled:
     """The object of a module, from the cache if only other modules have changed."""
     name = f"object-{hashlib.sha256(repr((text, level, _compiler())).encode()).hexdigest()[:20]}.o"
     if (data := read_cached(name)) is not None and hashlib.sha256(data[32:]).digest() == data[:32]:
-        return data[32:]
-    made = _compiled(text, level)
-    write_cached(name, hashlib.sha256(made).digest() + made)
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.msgpack.decode(data[32:], type=Compiled)
+    started = time.monotonic()
+    code = _compiled(text, level)
+    made = Compiled(time.monotonic() - started, code)
+    data = msgspec.msgpack.encode(made)
+    write_cached(name, hashlib.sha256(data).digest() + data)
     return made
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from assay64.reference.encoding import definitions
 from assay64.reference.encoding.decoder import encoding_tree
@@ -36,6 +37,22 @@ from assay64.reference.engines.tracing import trace
 _NAME = re.compile(r"@([A-Za-z_][\w.]*)")
 
 
+class Traced(NamedTuple):
+    """What a definition became: paths of its trace, its handlers, and the seconds that tracing and emitting took."""
+
+    name: str
+    paths: int
+    handlers: tuple[str, ...]
+    seconds: float
+
+
+class Module(NamedTuple):
+    """The text of an LLVM module, and the functions that it defines."""
+
+    text: str
+    names: frozenset[str]
+
+
 @dataclass
 class Program:
     """Everything that is to be compiled."""
@@ -46,33 +63,36 @@ class Program:
     handlers: dict[str, Handler]
     functions: dict[str, Function]
     inlined: dict[str, Function]
-    report: list[tuple[str, int, int, int]] = field(default_factory=list[tuple[str, int, int, int]])
+    report: list[Traced] = field(default_factory=list[Traced])
 
 
 def program(progress: Callable[[int, int], None] = lambda done, total: None) -> Program:
     """Trace every definition and write its code."""
     table = definitions()
     trees: list[Tree] = []
-    paths: list[int] = []
+    paths, seconds = list[int](), list[float]()
     for number, definition in enumerate(table):
         progress(number, len(table))
+        began = time.thread_time()
         traced = trace(definition)
         trees.append(split(traced))
         paths.append(len(traced.paths))
+        seconds.append(time.thread_time() - began)
     features, choices = features_and_choices(trees)
     settings = Settings(
         {name: number for number, name in enumerate(features)}, {name: number for number, name in enumerate(choices)}
     )
     handlers, called, decoders = dict[str, Handler](), dict[str, Any](), list[Function]()
-    report = list[tuple[str, int, int, int]]()
-    for definition, tree, count in zip(table, trees, paths, strict=True):
+    report = list[Traced]()
+    for definition, tree, count, spent in zip(table, trees, paths, seconds, strict=True):
+        began = time.thread_time()
         chosen = dict[int, Handler | str]()
         for body in bodies(tree):
             chosen[id(body)] = _handler(body, called)
         made = {h.name: h for h in chosen.values() if isinstance(h, Handler)}
         handlers |= made
         decoders.append(DecoderEmitter(definition, settings, chosen, called).emit(tree))
-        report.append((definition.name, count, len(made), sum(len(h.text) for h in made.values())))
+        report.append(Traced(definition.name, count, tuple(made), spent + time.thread_time() - began))
     return Program(
         settings,
         [*_runtime(), decode_function(encoding_tree(), table)],
@@ -117,8 +137,8 @@ def functions_of(called: dict[str, Any]) -> tuple[dict[str, Function], dict[str,
     return done, fast
 
 
-def modules(made: Program) -> Iterator[str]:
-    """The program as texts of LLVM modules: the runtime, the decoders, the functions, the handlers in parts by their
+def modules(made: Program) -> Iterator[Module]:
+    """The program as LLVM modules: the runtime, the decoders, the functions, the handlers in parts by their
     hash, so that a change of one definition changes few modules.
     """
     externals = {f.name: f.declaration() for f in (*made.runtime, *made.functions.values(), *made.decoders)}
@@ -136,8 +156,8 @@ def _types(parameters: str) -> str:
     return ", ".join(part.split()[0] for part in parameters.split(", "))
 
 
-def module(functions: list[tuple[str, str, Any]], externals: dict[str, str], inlined: dict[str, Function]) -> str:
-    """The text of a module of these functions (name, text, declarations), of those of ``inlined`` and the declarations
+def module(functions: list[tuple[str, str, Any]], externals: dict[str, str], inlined: dict[str, Function]) -> Module:
+    """A module of these functions (name, text, declarations), of those of ``inlined`` and the declarations
     of those of ``externals`` that they mention.
     """
     names = _mentioned(functions)
@@ -145,7 +165,8 @@ def module(functions: list[tuple[str, str, Any]], externals: dict[str, str], inl
     own = {name for name, _, _ in functions}
     declared = {declaration for _, _, more in functions for declaration in more}
     declared |= {externals[name] for name in _mentioned(functions) - own if name in externals}
-    return "\n".join([*sorted(declared), *(body for _, body, _ in functions), METADATA])
+    text = "\n".join([*sorted(declared), *(body for _, body, _ in functions), METADATA])
+    return Module(text, frozenset(own))
 
 
 def _mentioned(functions: list[tuple[str, str, Any]]) -> set[str]:
