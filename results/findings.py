@@ -38,7 +38,7 @@ def lines() -> Iterator[str]:
             yield ""
             yield f"`{entry['id']}`. {' '.join(entry['reason'].split())}"
             yield ""
-            yield f"- Rule: {entry.get('rule', 'not named yet')}."
+            yield f"- Rule: {entry['rule']}."
             yield f"- Upstream: {entry['link'] if 'link' in entry else 'no report found'}"
             yield f"- `assay64 replay '{entry['evidence']}' --backend {backend}`"
         yield ""

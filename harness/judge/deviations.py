@@ -67,9 +67,9 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     More narrow: a field can be named by what it is to the instruction (``X[Rt]``); ``same`` names registers of the
     encoding that must be one (``Rt``, ``Rn``); ``ending`` is a kind of exit, or a glob of its text, that Arm demands
-    whether or not the backend has it. By fields: ``expected`` and ``got`` are globs of the values of those that
-    differ, ``bits`` the bits in which they may differ. ``symptom`` are globs of what symptoms.py makes of all of it
-    (``vector: NaN``).
+    whether or not the backend has it. By fields: ``expected`` and ``got`` are globs, one or several, of the values of
+    those that differ, ``bits`` the bits in which they may differ. ``symptom`` are globs of what symptoms.py makes of
+    all of it (``vector: NaN``).
 
     ``environment`` restricts the entry to cases whose environment has these values; ``fpcr`` to those that begin with
     an FPCR f such that ``f & mask == value`` for one of several.
@@ -93,8 +93,8 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     got_exit: str | tuple[str, ...] = ()
     same: tuple[str, ...] = ()
     ending: str | tuple[str, ...] = ()
-    expected: dict[str, str] = {}
-    got: dict[str, str] = {}
+    expected: dict[str, str | tuple[str, ...]] = {}
+    got: dict[str, str | tuple[str, ...]] = {}
     bits: dict[str, int] = {}
     symptom: tuple[str, ...] = ()
     rule: str = ""
@@ -262,8 +262,8 @@ def _allows(entry: Deviation, difference: Difference, word: int | None) -> bool:
 
     return (
         any(map(is_named, entry.fields))
-        and all(fnmatchcase(difference.expected, value) for glob, value in entry.expected.items() if is_named(glob))
-        and all(fnmatchcase(difference.got, value) for glob, value in entry.got.items() if is_named(glob))
+        and all(_is_value(difference.expected, value) for glob, value in entry.expected.items() if is_named(glob))
+        and all(_is_value(difference.got, value) for glob, value in entry.got.items() if is_named(glob))
         and not any(_different(difference) & ~mask for glob, mask in entry.bits.items() if is_named(glob))
     )
 
@@ -284,6 +284,10 @@ def _number(text: str) -> int:
 
 def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
+
+
+def _is_value(text: str, wanted: str | tuple[str, ...]) -> bool:
+    return any(fnmatchcase(text, one) for one in _several(wanted))
 
 
 def _is_exit(text: str, wanted: tuple[str, ...]) -> bool:

@@ -27,3 +27,9 @@ def test_the_evidence_still_shows_the_deviation(judge: Judge, backend: str, entr
     if not entry.applies_to(version):
         pytest.skip(f"{entry.id} is about {backend} {entry.versions}, this is {version}")
     assert stale_evidence(entry, from_token, lambda case: judge.judge(case, backend)) is None
+
+
+@pytest.mark.parametrize(("backend", "entry"), ENTRIES, ids=[entry.id for _, entry in ENTRIES])
+def test_an_entry_that_comes_with_the_project_names_its_rule_and_backend(backend: str, entry: Deviation):
+    assert entry.rule
+    assert entry.id.startswith(f"{backend}-")
