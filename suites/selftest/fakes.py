@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from assay64.harness.backends.contract import Unsupported
 from assay64.harness.backends.reference import ReferenceBackend
 from assay64.harness.cases.case import CODE_REGION
 from assay64.harness.cases.outcome import Exit, ExitKind
@@ -34,6 +35,11 @@ class Instance:
         if address == CODE_REGION[0]:
             self._code = memory
         self._inner.map(address, memory, *arguments, **more)
+
+    def set_watchpoint(self, address: int, size: int, access: Any) -> None:
+        if self._spoil == "boast":
+            raise Unsupported("no watchpoints after all")
+        self._inner.set_watchpoint(address, size, access)
 
     def _words(self, until: int | None) -> set[int]:
         return {word for word in self._code.bytes.view("<u4")[0x4000:0x4020].tolist() if word}
@@ -90,7 +96,9 @@ WRONG_CARRY = Backend("wrong_carry", "carry")
 CRASHING = Backend("crashing", "crash")
 HANGING = Backend("hanging", "hang")
 WRONG_BUDGET = Backend("wrong_budget", "budget")
-BOASTING = Backend("boasting", "", actions=frozenset({"run", "set_watchpoint"}), features=frozenset({"FEAT_PAuth"}))
+BOASTING = Backend(
+    "boasting", "boast", actions=frozenset({"run", "set_watchpoint"}), features=frozenset({"FEAT_PAuth"})
+)
 LOSING_REGISTERS = Backend("losing_registers", "registers")
 CRASHING_STEP = Backend("crashing_step", "crash step")
 HANGING_STEP = Backend("hanging_step", "hang step")

@@ -151,7 +151,7 @@ class FakeServer:
     """Instead of a fork server: the child is a few bytes in a pipe, and has ended already."""
 
     def __init__(self, data):
-        self.data = data
+        self.data, self.control = data, self
 
     def start(self, descriptors):
         os.set_blocking(descriptors[1], False)
@@ -159,6 +159,9 @@ class FakeServer:
         return os.getpid()
 
     def status(self, child):
+        return 0
+
+    def wait(self, child, timeout_s):
         return 0
 
 
