@@ -6,12 +6,13 @@ It is kept from one batch to the next: making it anew costs as much as a hundred
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from assay64.harness.cases.case import CODE_REGION, DATA_REGION
-from assay64.harness.cases.layout import ABI_VERSION, CHANGE_DTYPE
+from assay64.harness.cases.layout import ABI_VERSION, CHANGE_DTYPE, EXIT_DTYPE, STATE_DTYPE, Batch
 from assay64.harness.cases.memory import HostMemory, fill_bytes
 
 # Rows of changes beyond those that one case can make.
@@ -58,6 +59,8 @@ class BatchRegions:
         self.changes = np.zeros(DATA_REGION[1] // 8 + MORE_CHANGES, CHANGE_DTYPE)
         self._pristine: npt.NDArray[np.uint8] = np.zeros(DATA_REGION[1], np.uint8)
         self._fill: int | None = None
+        self._placed: tuple[npt.NDArray[Any], ...] = ()
+        self._alive: tuple[npt.NDArray[Any], ...] = ()
         self.record = BatchRecord(
             size=ctypes.sizeof(BatchRecord),
             version=ABI_VERSION,
@@ -69,9 +72,32 @@ class BatchRegions:
             data_size=self.data.size,
         )
 
+    def place(self, batch: Batch) -> None:
+        """Enter where the arrays of ``batch`` lie. Those that lie there already, as a worker's do, cost nothing."""
+        arrays = (batch.code, batch.code_words, batch.initial, batch.final, batch.exits)
+        if self._placed and all(one is other for one, other in zip(arrays, self._placed, strict=True)):
+            return
+        code, code_words = np.ascontiguousarray(batch.code, "<u4"), np.ascontiguousarray(batch.code_words, "<u4")
+        initial, record = np.ascontiguousarray(batch.initial), self.record
+        record.n_cases, record.words_per_row = code.shape
+        record.code, record.code_words = code.ctypes.data, code_words.ctypes.data
+        record.initial = address_of(initial, STATE_DTYPE)
+        record.final_state = address_of(batch.final, STATE_DTYPE)
+        record.exits = address_of(batch.exits, EXIT_DTYPE)
+        # A copy would not see what changes in the caller's array.
+        same = code is batch.code and code_words is batch.code_words and initial is batch.initial
+        self._placed, self._alive = arrays if same else (), (code, code_words, initial)
+
     def reset(self, fill: int | None) -> None:
         """Make the data region's bytes what ``fill`` says."""
         if fill != self._fill:
             self._pristine[:] = 0 if fill is None else np.frombuffer(fill_bytes(fill, len(self._pristine)), np.uint8)
             self._fill = fill
         self.data.bytes[:] = self._pristine
+
+
+def address_of(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> int:
+    """Where an array of these records lies, for a library that writes there. Raises TypeError for one with gaps."""
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        raise TypeError(f"a contiguous array of {dtype.itemsize}-byte records is needed, not {array.dtype}")
+    return int(array.ctypes.data)

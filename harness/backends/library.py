@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay64.harness.backends.base import check_environment, read_capabilities
-from assay64.harness.backends.batch_regions import BatchRecord, BatchRegions
+from assay64.harness.backends.batch_regions import BatchRecord, BatchRegions, address_of
 from assay64.harness.backends.contract import Unsupported
 from assay64.harness.cases.capabilities import Capabilities
 from assay64.harness.cases.case import CODE_REGION, DATA_REGION, Environment
@@ -206,10 +206,10 @@ class LibraryInstance:
         self._call("unmap", address, size)
 
     def set_state(self, vcpu: int, state: StateRecord) -> None:
-        self._call("set_state", vcpu, _address_of(state, STATE_DTYPE))
+        self._call("set_state", vcpu, address_of(state, STATE_DTYPE))
 
     def get_state(self, vcpu: int, state: StateRecord) -> None:
-        self._call("get_state", vcpu, _address_of(state, STATE_DTYPE))
+        self._call("get_state", vcpu, address_of(state, STATE_DTYPE))
 
     def run(self, vcpu: int, budget: int, until: int | None) -> Exit:
         return self._leave("run", vcpu, budget, NEVER if until is None else until)
@@ -268,19 +268,12 @@ class LibraryBatchInstance(LibraryInstance):
         if not 0 <= offset <= regions.code.size:
             raise Unsupported(f"a batch has its code in the default region, not at {batch.code_address:#x}")
         regions.reset(batch.fill)
-        code = np.ascontiguousarray(batch.code, "<u4")
-        code_words = np.ascontiguousarray(batch.code_words, "<u4")
-        initial = np.ascontiguousarray(batch.initial)
+        regions.place(batch)
         changes = regions.changes
         collected = [batch.changes[: batch.n_changes]]
         record = regions.record
-        record.n_cases, record.words_per_row = code.shape
-        record.code, record.code_words = code.ctypes.data, code_words.ctypes.data
         record.code_address = batch.code_address
         record.code_memory, record.code_memory_size = regions.code.address + offset, regions.code.size - offset
-        record.initial = _address_of(initial, STATE_DTYPE)
-        record.final_state = _address_of(batch.final, STATE_DTYPE)
-        record.exits = _address_of(batch.exits, EXIT_DTYPE)
         record.budget, record.done, record.progress = batch.budget, batch.done, progress.address
         try:
             while record.done < len(batch):
@@ -345,10 +338,3 @@ def config_text(settings: Mapping[str, int | str]) -> str:
 def permission_bits(letters: str) -> int:
     """Letters of ``rwx`` as the bits of enum assay64_permissions."""
     return sum(PERMISSIONS[letter] for letter in letters)
-
-
-def _address_of(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> int:
-    # The library writes through this address: an array with gaps, or a copy, would lose what it writes.
-    if array.dtype != dtype or not array.flags.c_contiguous:
-        raise TypeError(f"a contiguous array of {dtype.itemsize}-byte records is needed, not {array.dtype}")
-    return int(array.ctypes.data)
