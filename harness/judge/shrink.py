@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from assay64.harness.cases.case import CODE_ADDRESS, Case, Environment, Run
+from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, Case, Environment, Run
 from assay64.harness.cases.memory import fill_bytes
 from assay64.harness.cases.outcome import Verdict, VerdictKind
 from assay64.harness.cases.state import State, locate
@@ -42,6 +42,7 @@ def shrink(case: Case, still_fails: Callable[[Case], bool], budget: int = BUDGET
             search.instructions()
             search.registers()
             search.surroundings()
+            search.pointers()
             search.memory()
             search.values()
     except _Spent:
@@ -142,6 +143,19 @@ class _Search:
             self.attempt(actions=(Run(),))
         self.attempt(code_address=CODE_ADDRESS)
 
+    def pointers(self) -> None:
+        """What reads its own code, or the words around it, reads the middle of filled data instead."""
+        for index, region in enumerate(self.case.regions):
+            if region.permissions != "rw":
+                continue
+            filled = msgspec.structs.replace(region, fill=1 if region.fill is None else region.fill)
+            regions = (*self.case.regions[:index], filled, *self.case.regions[index + 1 :])
+            for vcpu, state in enumerate(self.case.states):
+                for name, value in list(state.registers()):
+                    if 0 <= value - CODE_REGION[0] < CODE_REGION[1]:
+                        middle = region.address + region.size // 2 + value % 16
+                        self._set(vcpu, {**dict(self.case.states[vcpu].registers()), name: middle}, regions=regions)
+
     def memory(self) -> None:
         for index in range(len(self.case.regions)):
             region = self.case.regions[index]
@@ -212,12 +226,12 @@ class _Search:
     def _try(self, vcpu: int, name: str, value: int) -> bool:
         return self._set(vcpu, {**dict(self.case.states[vcpu].registers()), name: value})
 
-    def _set(self, vcpu: int, registers: dict[str, int]) -> bool:
+    def _set(self, vcpu: int, registers: dict[str, int], **more: Any) -> bool:
         try:
             state = State.of(**registers)
         except (ValueError, UsageError):
             return False
-        return self.attempt(states=(*self.case.states[:vcpu], state, *self.case.states[vcpu + 1 :]))
+        return self.attempt(states=(*self.case.states[:vcpu], state, *self.case.states[vcpu + 1 :]), **more)
 
     def _fewer(self, items: Callable[[], Sequence[Item]], keep: Callable[[list[Item]], bool], *, at_least: int) -> None:
         """Leave out as much as possible: everything, then halves, then quarters, down to single items."""

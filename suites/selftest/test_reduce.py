@@ -93,6 +93,19 @@ def test_of_filled_memory_the_bytes_that_matter_stay() -> None:
     assert (offset, data) == (0x800F, f"{wanted:02x}")
 
 
+def test_code_that_reads_the_words_around_it_reads_data_instead() -> None:
+    case = Case(code=asm("nop\nnop\nnop\nldp x0, x2, [x1]"), states=(State.of(x1=CODE_ADDRESS),))
+    executor = Executor(BACKEND)
+
+    def still_fails(smaller: Case) -> bool:
+        x = executor.execute(smaller).states[0].general.x
+        return 0 < x.get(0, 0) != x.get(2, 0) > 0
+
+    small = shrink(case, still_fails)
+    assert small.code == asm("ldp x0, x2, [x1]")
+    assert small.states[0].general.x[1] in range(DATA, DATA + 0x10000)
+
+
 def test_the_features_that_do_not_matter_go() -> None:
     model = "cortex-a57+FEAT_DotProd+FEAT_FP16+FEAT_LSE"
     case = Case(
