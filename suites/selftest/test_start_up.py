@@ -9,7 +9,7 @@ import sys
 import pytest
 
 # Each takes longer to import than a case takes to run, and none is needed for one case.
-HEAVY = {"hypothesis", "llvmlite", "packaging", "pytest", "rich", "unicorn", "xdist", "_pytest"}
+HEAVY = {"hypothesis", "llvmlite", "packaging", "pydantic", "pytest", "rich", "unicorn", "xdist", "_pytest"}
 OTHER_COMMANDS = {f"assay64.harness.cli.{name}" for name in ("bench", "doctor", "fuzz", "run", "spec")}
 TOKEN = "ab020020:x1=-1,x2=1"  # noqa: S105 - a replay token, no password
 
