@@ -35,7 +35,6 @@ from assay64.harness.cases.outcome import MemoryChange, Outcome
 
 # What the cases of one batch have in common: code address, budget, fill of the data region, environment.
 Key = tuple[int, int, int | None, Environment]
-EL0, EL1H = 0, 5
 
 
 def batch_key(case: Case, capabilities: Capabilities) -> Key | None:
@@ -61,10 +60,9 @@ def batch_of(cases: Sequence[Case], key: Key) -> Batch:
     width = max(len(case.code) for case in cases)
     code = np.zeros((len(cases), width), np.uint32)
     initial = np.zeros(len(cases), STATE_DTYPE)
-    mode = EL1H if environment.exception_level else EL0
     for index, case in enumerate(cases):
         code[index, : len(case.code)] = case.code
-        initial[index] = pack_state(case.states[0], pc=address, sp=STACK_POINTER, mode=mode)
+        initial[index] = pack_state(case.states[0], pc=address, sp=STACK_POINTER, mode=environment.mode)
     words = np.array([len(case.code) for case in cases], np.uint32)
     return Batch(code, words, address, initial, budget=budget, fill=fill, environment=environment)
 

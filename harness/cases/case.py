@@ -46,6 +46,11 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     exclusives_granule: int = 64
     model: str = "cortex-a57"
 
+    @property
+    def mode(self) -> int:
+        """PSTATE.M of the exception level: EL0t or EL1h."""
+        return 5 if self.exception_level else 0
+
     def __post_init__(self) -> None:
         if self.exception_level not in (0, 1):
             raise ValueError(f"exception_level {self.exception_level}: cases run at EL0 or EL1")

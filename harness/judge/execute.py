@@ -44,7 +44,6 @@ from assay64.harness.cases.outcome import Exit, ExitKind, Outcome
 from assay64.harness.cases.state import State
 from assay64.harness.judge.image import Bytes, Layout, Window, changes, code_bytes, code_span, lay_region, lay_regions
 
-EL0, EL1H = 0, 5
 # After these actions an instance is as it was, once its memory is restored and its states are loaded again. Mappings,
 # breakpoints and stops in flight could outlive their case.
 REUSABLE = (Run, Step, Schedule, WriteMemory, NotifyCode)
@@ -253,7 +252,7 @@ class _Script:
         self.case, self.machine, self.instance = case, machine, machine.instance
 
     def play(self) -> Outcome:
-        mode = EL1H if self.case.environment.exception_level else EL0
+        mode = self.case.environment.mode
         for vcpu, state in enumerate(self.case.states):
             record = pack_state(state, pc=self.case.code_address, sp=STACK_POINTER, mode=mode)
             self.instance.set_state(vcpu, record)

@@ -8,7 +8,6 @@ from assay64.harness.cases.authoring import (
     CODE,
     DATA,
     DATA_END,
-    ExpectedExit,
     case,
     data_abort,
     expect,
@@ -18,6 +17,7 @@ from assay64.harness.cases.authoring import (
 )
 from assay64.harness.cases.case import SCTLR_EL1, Environment, MemoryType, Region
 from assay64.harness.cases.outcome import Exit, ExitKind
+from assay64.harness.cases.sentences import ExpectedExit
 
 pytestmark = pytest.mark.system
 

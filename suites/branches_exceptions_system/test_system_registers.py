@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from assay64.harness.cases.authoring import MAX64, ExpectedExit, case, expect, given, undefined, unknown
+from assay64.harness.cases.authoring import MAX64, case, expect, given, undefined, unknown
 from assay64.harness.cases.case import SCTLR_EL1, Environment
 from assay64.harness.cases.outcome import Exit, ExitKind
+from assay64.harness.cases.sentences import ExpectedExit
 
 pytestmark = pytest.mark.system
 

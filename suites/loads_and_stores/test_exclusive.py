@@ -12,7 +12,6 @@ from assay64.harness.cases.authoring import (
     CODE,
     DATA,
     SP,
-    ExpectedExit,
     case,
     data_abort,
     expect,
@@ -27,6 +26,7 @@ from assay64.harness.cases.authoring import (
 )
 from assay64.harness.cases.case import Protect, Region, Run
 from assay64.harness.cases.outcome import Access, Exit, ExitKind
+from assay64.harness.cases.sentences import ExpectedExit
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
 pytestmark = pytest.mark.exclusives

@@ -13,8 +13,6 @@ import pytest
 from assay64.harness.cases.authoring import (
     DATA,
     DATA_END,
-    Expect,
-    Permit,
     case,
     data_abort,
     doubleword,
@@ -24,6 +22,7 @@ from assay64.harness.cases.authoring import (
     unknown,
 )
 from assay64.harness.cases.case import Region
+from assay64.harness.cases.sentences import Expect, Permit
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE
 
 pytestmark = pytest.mark.faults

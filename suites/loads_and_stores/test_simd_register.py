@@ -9,7 +9,6 @@ from assay64.harness.cases.authoring import (
     DATA,
     DATA_END,
     SP,
-    ExpectedExit,
     case,
     data_abort,
     expect,
@@ -21,6 +20,7 @@ from assay64.harness.cases.authoring import (
 )
 from assay64.harness.cases.case import SCTLR_EL1, Environment, Region
 from assay64.harness.cases.outcome import Exit, ExitKind
+from assay64.harness.cases.sentences import ExpectedExit
 from assay64.suites.loads_and_stores.transfers import UNMAPPED
 
 pytestmark = pytest.mark.simd
