@@ -270,7 +270,8 @@ class IcicleInstance(OptionalActions):
         vm.reg_write("x0", HELPER_DATA)
         vm.pc, vm.icount, vm.icount_limit = end - 4 * len(LOADS), 0, HELPER_BUDGET
         status = vm.run()
-        if vm.pc != end:
+        # Some runs in 10,000 miss the breakpoint; then the word behind the NOP, which is no instruction, ends them.
+        if vm.pc not in (end, end + 4):
             raise RuntimeError(f"icicle cannot move the vector registers: {status}, {vm.exception_code} at {vm.pc:#x}")
 
     def _only(self, vcpu: int) -> None:
