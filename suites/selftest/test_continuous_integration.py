@@ -17,7 +17,7 @@ from assay64.harness.cli import invoke
 COMPLETE = (platform.system(), platform.machine()) == ("Linux", "x86_64")
 
 
-@pytest.mark.parametrize("name", ["reference", "unicorn", "dynarmic", "qemu-user"])
+@pytest.mark.parametrize("name", ["reference", "unicorn", "dynarmic", "qemu-user", "icicle"])
 def test_every_backend_of_this_machine_is_here(name: str) -> None:
     missing = registry.load(name).available()
     if not (os.environ.get("CI") and COMPLETE):
