@@ -10,11 +10,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
 import pytest
 import unicorn
 
 from assay64.harness.backends.dynarmic import BACKEND as DYNARMIC
-from assay64.harness.cases.case import DATA_REGION, DEFAULT_REGIONS, Case, Region, Run, Schedule
+from assay64.harness.cases.case import DATA_REGION, DEFAULT_REGIONS, Case, Environment, Region, Run, Schedule
 from assay64.harness.cases.emitting import FORMS, emit, without_fill
 from assay64.harness.cases.files import read_cases
 from assay64.harness.cases.state import State
@@ -229,6 +230,30 @@ def test_a_litmus_test_of_two_threads(judge):
         "(0:X0=0x1 /\\ 0:X1=x /\\ 0:X2=0x1 /\\ 0:X3=y"
         " /\\ 1:X1=x /\\ 1:X3=y /\\ 1:X4=0x1 /\\ 1:X5=0x1 /\\ x=0x1 /\\ y=0x1)",
     ]
+
+
+@pytest.mark.skipif(shutil.which("herd7") is None, reason="herd7 is not installed; opam install herdtools7")
+@pytest.mark.parametrize(
+    "token",
+    [
+        "f9400020:x1=0x20000008,mem.20000008=8877665544332211",
+        "c89ffc22:x1=0x20000040,x2=-1",
+        "c85f7c20.c8027c23:x1=0x20000000,x3=9",
+        "c8dffc64.91000484.f9000064:x3=0x20000000",
+        "f8e00022:x0=4,x1=0x20000000,x2=9",
+        "c8e0fc22:x0=4,x1=0x20000000,x2=9",
+    ],
+    ids=["LDR", "STLR", "LDXR and STXR", "LDAR", "LDADDAL", "CASAL"],
+)
+def test_herd_reads_the_litmus_test_and_has_the_outcome(judge, token, tmp_path):
+    case = msgspec.structs.replace(from_token(token), environment=Environment(model="apple-m2"))
+    text = emit("litmus", case, judge.expected(case), token)
+    head, exists, condition = text.partition("exists\n")
+    for wrong, verdict in (("", "Ok"), (" /\\ 0:X1=0x3", "No")):  # the base register holds an address
+        (tmp_path / "repro.litmus").write_text(f"{head}{exists}({condition.strip()}){wrong}\n", "utf-8")
+        code, output = run("herd7", "repro.litmus", cwd=tmp_path)
+        assert code == 0, output
+        assert verdict in output.splitlines(), output
 
 
 @pytest.mark.parametrize(
