@@ -118,7 +118,7 @@ class Comparison:
             *done.values(),
             *more,
         ]
-        text = module([(f.name, f.text(), f.declared) for f in out], {}, fast)
+        text = module([(f.name, f.text(), f.declared) for f in out], {}, fast).text
         self._code = load([compile_module(text, 2)])
         kinds = ctypes.c_uint64, ctypes.c_uint64, ctypes.c_void_p
         self._compare = ctypes.CFUNCTYPE(*kinds)(self._code.get_function_address("compare"))
