@@ -1,7 +1,7 @@
 """A litmus test for herd7: a thread for each vCPU, the registers that matter, memory as named locations.
 
-Held against herd7 7.58. It fits straight-line code of the instructions that herd knows, whose accesses go through registers that hold the
-address of an aligned location; the `exists` clause is what Arm permits.
+It fits straight-line code of the instructions that herd knows, whose accesses go through registers that hold the
+address of an aligned location; the `exists` clause is what Arm permits. Held against herd7 7.58.
 """
 
 from __future__ import annotations
