@@ -77,6 +77,7 @@ class BatchRegions:
         arrays = (batch.code, batch.code_words, batch.initial, batch.final, batch.exits)
         if self._placed and all(one is other for one, other in zip(arrays, self._placed, strict=True)):
             return
+        self._placed = ()  # until all are entered: one of them may be refused
         code, code_words = np.ascontiguousarray(batch.code, "<u4"), np.ascontiguousarray(batch.code_words, "<u4")
         initial, record = np.ascontiguousarray(batch.initial), self.record
         record.n_cases, record.words_per_row = code.shape

@@ -238,6 +238,8 @@ def _describes(
         return True  # it is about the exit, whatever the instruction
     if not _is_about(entry, case, word):
         return False
+    if entry.symptom and not any(fnmatchcase(str(symptom(verdict, word)), glob) for glob in entry.symptom):
+        return False
     if verdict.kind is not VerdictKind.MISMATCH:
         return True
     exits = [d for d in verdict.differences if d.field.startswith("exit") and "." not in d.field and d.field != "exits"]
@@ -248,8 +250,6 @@ def _describes(
         if wanted and not (texts and all(_is_exit(text, wanted) for text in texts)):
             return False
     if not all(_allows(entry, difference, word) for difference in verdict.differences):
-        return False
-    if entry.symptom and not any(fnmatchcase(str(symptom(verdict, word)), glob) for glob in entry.symptom):
         return False
     return not entry.ending or any(_is_exit(text, _several(entry.ending)) for text in endings())
 

@@ -18,7 +18,7 @@ import pytest
 
 from assay64.harness import system_packages
 from assay64.harness.backends import library, registry
-from assay64.harness.backends.batch_regions import BatchRecord
+from assay64.harness.backends.batch_regions import BatchRecord, BatchRegions
 from assay64.harness.backends.contract import BatchInstance, Unsupported
 from assay64.harness.backends.dynarmic import BACKEND, build
 from assay64.harness.backends.library import Info, LibraryBackend, LibraryError
@@ -388,3 +388,16 @@ def test_no_compiler_and_no_library_name_the_command(monkeypatch: pytest.MonkeyP
     assert "libdynarmic" in str(BACKEND.available())
     with pytest.raises(BackendUnavailable, match="libdynarmic"):
         build.build()
+
+
+def test_arrays_that_were_refused_leave_no_address_behind() -> None:
+    """The next batch over the arrays of the one before finds its own addresses again."""
+    code, words, states = np.zeros((2, 1), "<u4"), np.ones(2, "<u4"), layout.new_state(2)
+    regions, good = BatchRegions(), layout.Batch(code, words, CODE_ADDRESS, states)
+    regions.place(good)
+    initial = regions.record.initial
+    gaps = layout.Batch(code.copy(), words, CODE_ADDRESS, states.copy(), final=layout.new_state(4)[::2])
+    with pytest.raises(TypeError, match="contiguous"):
+        regions.place(gaps)
+    regions.place(good)
+    assert regions.record.initial == initial

@@ -342,3 +342,13 @@ def test_an_indistinct_match_is_a_known_deviation_where_an_entry_says_so(entries
     found = explain(case(UNALLOCATED), indistinct, entry, BACKEND)
     assert (found.kind, found.deviation) == (VerdictKind.KNOWN_DEVIATION, "d")
     assert explain(case(UNALLOCATED), Verdict(kind=VerdictKind.MATCH), entry, BACKEND).kind is VerdictKind.MATCH
+
+
+def test_a_crash_anywhere_in_a_run_is_known_by_what_it_said_and_no_other_crash(entries):
+    entry = entries(
+        '[[deviation]]\nid = "d"\ntitle = "t"\nreason = "r"\nevidence = "e"\ninstructions = ["ADDS*"]\n'
+        'actions = ["run"]\nverdict = "crash"\nsymptom = ["crash: *bad pointer*"]\n'
+    )
+    code = case(adds(5, 1, 2), movz(0, 1))
+    for detail, kind in (("SIGABRT: bad pointer", VerdictKind.KNOWN_DEVIATION), ("SIGSEGV", VerdictKind.CRASH)):
+        assert explain(code, Verdict(kind=VerdictKind.CRASH, detail=detail), entry, BACKEND).kind is kind
