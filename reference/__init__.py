@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from assay64.reference.encoding import Decoded, Definition, decode, definitions
+    from assay64.reference.engines.sizes import TableSizes
     from assay64.reference.machine import Machine, Stop
     from assay64.reference.models import Model, model, model_names
 
-__all__ = ["Decoded", "Definition", "Machine", "Model", "Stop", "decode", "definitions", "model", "model_names"]
+__all__ = [
+    "Decoded",
+    "Definition",
+    "Machine",
+    "Model",
+    "Stop",
+    "TableSizes",
+    "decode",
+    "definitions",
+    "model",
+    "model_names",
+]
 
 # Imported when they are asked for: whoever wants one small module of this package, such as a worker that looks into the
 # cache, must not wait for an engine and the whole pseudocode.
@@ -23,6 +35,7 @@ _MODULES = {
     "Machine": "machine",
     "Model": "models",
     "Stop": "machine",
+    "TableSizes": "engines.sizes",
     "decode": "encoding",
     "definitions": "encoding",
     "model": "models",

@@ -23,6 +23,7 @@ from assay64.reference.bits import bits
 from assay64.reference.engines.accesses import Chooser, Controls, ModelChooser
 from assay64.reference.engines.counts import Counts
 from assay64.reference.engines.golden import GoldenPE
+from assay64.reference.engines.sizes import TableSizes
 from assay64.reference.engines.turns import Turns
 from assay64.reference.engines.watching import WatchedRange
 from assay64.reference.instruments import Instruments, OnAccess, OnException, OnInstruction
@@ -35,8 +36,6 @@ from assay64.reference.snapshots import Snapshot
 if TYPE_CHECKING:  # the native engine is loaded when a machine wants it
     from assay64.reference.engines.native.engine import NativePE, Statistics
     from assay64.reference.engines.native.space import NativeSpace
-
-DEFAULT_CODE_PAGES = 1024
 
 # SCTLR_EL1 of a process under Linux: MMU and caches on, SP alignment checked at both levels, EL0 may use DC ZVA,
 # CTR_EL0, WFE, WFI and cache maintenance, no strict alignment.
@@ -58,8 +57,7 @@ class Machine:
 
     ``engine`` is ``native``, the compiled specification, or ``golden``, which executes it in Python, an instruction at
     a time. They give the same results. ``chooser`` decides where Arm permits several behaviours, under golden alone;
-    the CPU model does unless one is given. ``code_pages`` bounds the native engine's memory: pages of 4 KiB of code
-    that are kept decoded, 70 KiB each.
+    the CPU model does unless one is given. ``sizes`` are those of each element's tables in the native engine.
     """
 
     def __init__(
@@ -70,14 +68,14 @@ class Machine:
         engine: Literal["native", "golden"] = "native",
         controls: Controls | None = None,
         chooser: Chooser | None = None,
-        code_pages: int = DEFAULT_CODE_PAGES,
+        sizes: TableSizes | None = None,
     ) -> None:
         if engine not in ("native", "golden"):
             raise ValueError(f"no engine is called {engine!r}: there are native and golden")
         if chooser is not None and engine == "native":
             raise ValueError("a chooser decides under the golden engine alone")
-        if elements < 1 or code_pages < 1:
-            raise ValueError("a machine has at least one element and one page of code")
+        if elements < 1:
+            raise ValueError("a machine has at least one element")
         chosen = model(cpu) if isinstance(cpu, str) else cpu
         self.space = AddressSpace()
         controls = controls or Controls(SCTLR_EL1=DEFAULT_SCTLR)
@@ -93,8 +91,9 @@ class Machine:
             from assay64.reference.engines.native.engine import NativePE
             from assay64.reference.engines.native.space import NativeSpace
 
-            self._native_space: NativeSpace = NativeSpace(self.space)
-            self.native = [NativePE(element, self._native_space, code_pages) for element in self.elements]
+            sizes = sizes or TableSizes()
+            self._native_space: NativeSpace = NativeSpace(self.space, sizes.logged_stores)
+            self.native = [NativePE(element, self._native_space, sizes) for element in self.elements]
         self.breakpoints = set[int]()
         self.watchpoints = frozenset[WatchedRange]()
         self._turns = Turns()

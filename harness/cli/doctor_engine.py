@@ -84,7 +84,7 @@ def show_engine(report: EngineReport) -> None:
     )
     rows = [(name, f"{size:,}") for name, size in report.tables.items()] + [("total", f"{report.total_bytes:,}")]
     typer.echo("\n" + tabulate(rows, headers=["table", "bytes"], colalign=("left", "right"), disable_numparse=True))
-    typer.echo("\nThe sizes are parameters: code_pages of Machine; TLB_BITS and JUMP_BITS of engines/native/layout.py.")
+    typer.echo("\nThe sizes are parameters: Machine(sizes=TableSizes(tlb_entries=...)); docs/machine.md has them.")
     ordered = sorted(report.definitions, key=lambda one: one.ir_characters, reverse=True)
     total = (
         "total",

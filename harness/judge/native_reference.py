@@ -20,6 +20,7 @@ from assay64.reference.engines.accesses import Controls
 from assay64.reference.engines.native import build, layout
 from assay64.reference.engines.native.batch import Batch as Cases
 from assay64.reference.engines.native.batch import BatchMachine
+from assay64.reference.engines.sizes import TableSizes
 from assay64.reference.errors import EngineUnavailable
 
 _KINDS = {
@@ -94,7 +95,9 @@ class NativeReference:
                 dc_zva_size=environment.dc_zva_size,
                 cache_line_size=environment.cache_line_size,
             )
-            machine = BatchMachine(environment.model, CODE_REGION, DATA_REGION, controls=controls, code_pages=32)
+            machine = BatchMachine(
+                environment.model, CODE_REGION, DATA_REGION, controls=controls, sizes=TableSizes(code_pages=32)
+            )
             self._machines[environment] = machine
             if len(self._machines) > _REMEMBERED_MACHINES:
                 self._machines.popitem(last=False)

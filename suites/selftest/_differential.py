@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from assay64.harness.cases.random_cases import Generator, corner_fpcr, corner_integer, corner_vector
 from assay64.harness.cases.state import FPSR_MASK
-from assay64.reference import Definition, Machine, decode
+from assay64.reference import Definition, Machine, TableSizes, decode
 from assay64.reference.bits import Constant
 from assay64.reference.engines.accesses import Controls, MonitoredAccess
 from assay64.reference.engines.native.layout import CONTEXT
@@ -108,7 +108,7 @@ class Arena:
         self.pristine = bytes(SIZE)
 
     def _machine(self, model: str, engine: str, controls: Controls) -> Machine:
-        machine = Machine(model, engine=engine, controls=controls, code_pages=4)
+        machine = Machine(model, engine=engine, controls=controls, sizes=TableSizes(code_pages=4))
         code, memory = mmap.mmap(-1, 2 * PAGE), mmap.mmap(-1, SIZE)
         self._memories.append((code, memory))
         view = memoryview(code)

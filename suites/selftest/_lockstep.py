@@ -16,7 +16,7 @@ from assay64.harness.cases.case import Environment
 from assay64.harness.cases.layout import new_state
 from assay64.harness.cases.memory import HostMemory
 from assay64.harness.cases.outcome import Exit, ExitKind
-from assay64.reference import Machine
+from assay64.reference import Machine, TableSizes
 from assay64.reference.bits import UnknownDecision
 
 CPU = "apple-m2"
@@ -63,8 +63,8 @@ def _memories(start: Start) -> dict[int, HostMemory]:
 class MachineLane:
     """An engine of the reference."""
 
-    def __init__(self, engine: str, start: Start) -> None:
-        self.machine = machine = Machine(CPU, engine=engine)
+    def __init__(self, engine: str, start: Start, sizes: TableSizes | None = None) -> None:
+        self.machine = machine = Machine(CPU, engine=engine, sizes=sizes)
         self.memories: Mapping[int, HostMemory] = _memories(start)
         self._views = {address: memoryview(memory.map) for address, memory in self.memories.items()}
         for segment in start.segments:
@@ -127,9 +127,9 @@ class BackendLane:
         }
 
 
-def lane(engine: str, start: Start) -> Lane:
-    """``golden``, ``native``, or the name of a backend."""
-    return MachineLane(engine, start) if engine in REFERENCE_ENGINES else BackendLane(engine, start)
+def lane(engine: str, start: Start, sizes: TableSizes | None = None) -> Lane:
+    """``golden``, ``native`` with tables of these ``sizes``, or the name of a backend."""
+    return MachineLane(engine, start, sizes) if engine in REFERENCE_ENGINES else BackendLane(engine, start)
 
 
 class Mismatch(NamedTuple):
@@ -141,13 +141,21 @@ class Mismatch(NamedTuple):
     differences: tuple[str, ...]
 
 
-def compare(start: Start, engine: str, *, seed: int, longest: int = 997, limit: int = 1 << 62) -> Mismatch | int:
+def compare(
+    start: Start,
+    engine: str,
+    *,
+    seed: int,
+    longest: int = 997,
+    limit: int = 1 << 62,
+    sizes: TableSizes | None = None,
+) -> Mismatch | int:
     """Run golden and ``engine`` side by side to the exit that ends the program, or for ``limit`` instructions.
 
     Chunks of 1 to ``longest`` instructions are drawn from ``seed``. Gives the first mismatch, or how many instructions
     the chunks had in all.
     """
-    golden, other = lane("golden", start), lane(engine, start)
+    golden, other = lane("golden", start), lane(engine, start, sizes)
     rng = random.Random(seed)
     executed, pc = 0, start.pc
     while executed < limit:

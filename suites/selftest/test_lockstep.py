@@ -11,6 +11,7 @@ from assay64.harness.backends import dynarmic, unicorn
 from assay64.harness.bench.guests import available
 from assay64.harness.bench.programs import load, table
 from assay64.harness.cases.outcome import Exit, ExitKind
+from assay64.reference import TableSizes
 from assay64.suites.selftest import _lockstep as lockstep
 from assay64.suites.selftest._lockstep import Mismatch, Start, compare
 from assay64.suites.selftest._random_programs import CODE, random_program
@@ -36,6 +37,17 @@ def test_a_benchmark_program(engine, name):
 @pytest.mark.parametrize("engine", NATIVE)
 def test_random_programs_that_rewrite_themselves(engine, synchronised, aliased):
     check(engine, range(SEEDS), synchronised=synchronised, aliased=aliased)
+
+
+@pytest.mark.parametrize("engine", NATIVE)
+def test_tables_of_the_least_size_change_no_result(engine):
+    least = TableSizes(code_pages=1, tlb_entries=2, jump_entries=2, logged_stores=1)
+    for seed in range(SEEDS):
+        ended = compare(random_program(seed, synchronised=False), engine, seed=seed, longest=60, sizes=least)
+        assert not isinstance(ended, Mismatch), (seed, ended)
+    program = load("quicksort")
+    ended = compare(Start.of(program, 2, program.entry.small), engine, seed=1, sizes=least)
+    assert not isinstance(ended, Mismatch), ended
 
 
 @pytest.mark.nightly

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from assay64.reference import Machine, decode
+from assay64.reference import Machine, TableSizes, decode
 from assay64.suites.selftest._lockstep import CPU, MachineLane
 from assay64.suites.selftest._random_programs import random_program
 from assay64.suites.selftest.test_machine import CODE, DATA, ENGINES, LOOP, NOP, SVC, machine, put
@@ -294,6 +294,9 @@ def test_hooks_are_told_and_change_nothing(engine):
         (lambda m: Machine("cortex-a99"), "no CPU model is called 'cortex-a99': there are"),
         (lambda m: Machine(engine="jit"), "no engine is called 'jit'"),
         (lambda m: Machine(elements=0), "at least one element"),
+        (lambda m: Machine(sizes=TableSizes(code_pages=0)), "code_pages is 0: a table has room"),
+        (lambda m: Machine(sizes=TableSizes(tlb_entries=48)), "tlb_entries is 48: it has to be a power of two"),
+        (lambda m: Machine(sizes=TableSizes(jump_entries=1)), "jump_entries is 1: it has to be a power of two, from 2"),
         (lambda m: m.map(0x123, 0x1000, "r"), "whole pages"),
         (lambda m: m.map(1 << 64, 0x1000, "r"), "addresses have 64 bits"),
         (lambda m: m.map(0x40_0000, 0x1000, "rq"), "letters of rwx"),
@@ -326,7 +329,7 @@ def rss_kib() -> int:
 def test_code_larger_than_the_table_runs_right_and_the_table_stays():
     """Forty pages of code through a table of four: ten times over, in a loop that calls each page."""
     pages = 40
-    made = Machine(CPU, code_pages=4)
+    made = Machine(CPU, sizes=TableSizes(code_pages=4))
     made.map(CODE, 0x1000 * pages, "rx")
     for page in range(pages):
         at = CODE + 0x1000 * page
@@ -342,6 +345,27 @@ def test_code_larger_than_the_table_runs_right_and_the_table_stays():
     assert made.get("X", 0) == 10 * pages
     assert made.statistics().fetch_misses >= 10 * pages
     assert made.statistics().bytes == size
+
+
+def test_the_size_of_each_table_is_a_parameter():
+    """A page every 64 KiB: the TLB of 2 entries knows one of them at a time, that of 4096 all."""
+    least, large = TableSizes(tlb_entries=2, jump_entries=2), TableSizes(tlb_entries=4096, jump_entries=65536)
+    misses = list[int]()
+    for sizes in (least, large):
+        made = Machine(CPU, sizes=sizes)
+        made.map(CODE, 0x1000, "rx")
+        # ldr x2, [x0]; ldr x2, [x3]; subs x1, x1, #1; b.ne
+        put(made, CODE, 0xF940_0002, 0xF940_0062, 0xF100_0421, 0x54FF_FFA1, SVC)
+        for register, value in enumerate((DATA, 1000, 0, DATA + 0x1_0000)):
+            made.set("X", register, value)
+        made.map(DATA, 0x1000, "r")
+        made.map(DATA + 0x1_0000, 0x1000, "r")
+        made.set("PC", 0, CODE)
+        assert type(made.run().exception).__name__ == "SupervisorCall"
+        misses.append(made.statistics().read_misses)
+        assert made.tables()["software TLBs"] == 3 * 16 * sizes.tlb_entries
+        assert made.tables()["jump cache"] == 16 * sizes.jump_entries
+    assert misses == [2000, 2]
 
 
 def test_a_long_run_takes_no_more_memory():

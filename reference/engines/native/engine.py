@@ -21,6 +21,7 @@ from assay64.reference.engines.native.counting import Counters
 from assay64.reference.engines.native.layout import CONTEXT, PAGES
 from assay64.reference.engines.native.registers import NativeRegisters
 from assay64.reference.engines.native.space import NativeSpace
+from assay64.reference.engines.sizes import TableSizes
 from assay64.reference.pseudocode.exceptions import (
     DataAbort,
     FaultKind,
@@ -53,16 +54,14 @@ class Statistics:
 
 
 class NativePE(NativeRegisters):
-    """One processing element of the native engine, beside the golden one that executes what is rare for it.
+    """One processing element of the native engine, beside the golden one that executes what is rare for it."""
 
-    ``code_pages`` bounds the memory: pages of code that are kept decoded; when they are full all are forgotten.
-    """
-
-    def __init__(self, golden: GoldenPE, space: NativeSpace, code_pages: int) -> None:
+    def __init__(self, golden: GoldenPE, space: NativeSpace, sizes: TableSizes) -> None:
         super().__init__(golden)
         self._space = space
         self._library = library()
         self._pages = Block(PAGES.size)
+        code_pages = sizes.code_pages
         self._page_tables = [Block(8 * code_pages), Block(8 * code_pages), Block(4096 * code_pages)]
         self._records = Block(layout.RECORD_SIZE * layout.RECORDS_PER_PAGE * code_pages)
         self._breakpoints = Block(8)
@@ -73,6 +72,19 @@ class NativePE(NativeRegisters):
             self._pages.view(PAGES[name], np.uint64)[0] = block.address
         self._pages.view(PAGES["records"], np.uint64)[0] = self._records.address
         self._pages.view(PAGES["limit"], np.uint64)[0] = code_pages
+        self._lookups = {
+            name: Block(layout.ENTRY_SIZE * entries)
+            for name, entries in (
+                ("read_tlb", sizes.tlb_entries),
+                ("write_tlb", sizes.tlb_entries),
+                ("fetch_tlb", sizes.tlb_entries),
+                ("jump_cache", sizes.jump_entries),
+            )
+        }
+        for name, block in self._lookups.items():
+            self._set(name, block.address)
+        self._set("tlb_mask", layout.ENTRY_SIZE * (sizes.tlb_entries - 1))
+        self._set("jump_mask", layout.ENTRY_SIZE * (sizes.jump_entries - 1))
         self._set("space", space.block.address)
         self._set("pages", self._pages.address)
         self._functions = {
@@ -327,7 +339,9 @@ class NativePE(NativeRegisters):
     def tables(self) -> dict[str, int]:
         """The memory of each table in bytes. What grows with the machine's memory map is the space's, not here."""
         return {
-            "registers, software TLB, jump cache": self.context.bytes.size,
+            "registers": self.context.bytes.size,
+            "software TLBs": sum(self._lookups[name].bytes.size for name in ("read_tlb", "write_tlb", "fetch_tlb")),
+            "jump cache": self._lookups["jump_cache"].bytes.size,
             "decoded instructions": self._records.bytes.size,
             "pages of code": self._pages.bytes.size + sum(block.bytes.size for block in self._page_tables),
             "breakpoints": self._breakpoints.bytes.size,

@@ -29,6 +29,7 @@ from assay64.reference.engines.native.memory import (
 )
 from assay64.reference.engines.native.operands import Known, RecordTooSmall, Slot, Slots, register_offset
 from assay64.reference.engines.native.sums import complemented
+from assay64.reference.engines.native.tables import jump_entry
 from assay64.reference.engines.native.values import Values
 from assay64.reference.engines.native.variants import Body, concerns_general_registers
 from assay64.reference.pseudocode.exceptions import SupervisorCall, Undefined
@@ -371,8 +372,7 @@ class _Emitter:
 
     def _jumped(self, where: str) -> str:
         out = self._out
-        index = out.binary("and", "i64", out.binary("shl", "i64", where, 2), ((1 << layout.JUMP_BITS) - 1) << 4)
-        entry = out.offset("%s", out.binary("add", "i64", index, CONTEXT["jump_cache"]))
+        entry = jump_entry(out, where)
         hit = out.compare("eq", "i64", out.load("i64", entry), where)
         known = out.field("ptr", entry, 8)
         with Merge(out, hit, known) as merged:

@@ -40,8 +40,8 @@ def _storage(width: int) -> str:
 _ARRAYS = {"R", "V", "APKey", "SP_EL0", "SP_EL1", "PC"}
 _SINGLES = " ".join(f"{r.name}:{_storage(r.width)}" for r in REGISTERS.values() if r.name not in _ARRAYS)
 
-# The sizes of the software TLB and of the cache of indirect branches: the logarithms of their entries, of 16 bytes.
-TLB_BITS, JUMP_BITS = 8, 12
+# Of the software TLBs and of the jump cache.
+ENTRY_SIZE = 16
 
 # The registers first. ``zero`` reads as zero and ``sink`` takes what is written to the zero register; ``sp`` is the
 # current stack pointer. Everything after ``exit`` is the engine's own.
@@ -61,7 +61,7 @@ CONTEXT = Fields(
     read_misses:i64 write_misses:i64 fetch_misses:i64 jump_misses:i64 decoded:i64 golden:i64 invalidated:i64
     scratch:256 special:128
     counts:ptr decoded_as:i64
-    read_tlb:{16 << TLB_BITS} write_tlb:{16 << TLB_BITS} fetch_tlb:{16 << TLB_BITS} jump_cache:{16 << JUMP_BITS}
+    tlb_mask:i64 jump_mask:i64 read_tlb:ptr write_tlb:ptr fetch_tlb:ptr jump_cache:ptr
     """
 )
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from assay64.reference.engines.native import layout
 from assay64.reference.engines.native.emitter import HANDLER_CC, LIKELY, Function
 from assay64.reference.engines.native.layout import CONTEXT
+from assay64.reference.engines.native.tables import tlb_entry
 from assay64.reference.pseudocode.processor import AccessDescriptor
 
 # How an access is made. The first two are the permissions that it needs, as a region has them.
 READ, WRITE, EXCLUSIVE, ATOMIC, ORDERED = layout.READ, layout.WRITE, 4, 8, 16
 PAGE = 4096
-# The tag of an entry of a TLB that holds nothing: no page, and no remainder of an address that is not aligned.
-EMPTY_TAG = 0x800
 
 
 def flags_of(accdesc: AccessDescriptor) -> int:
@@ -95,15 +94,13 @@ def probe(out: Function, access: Access, fast: str, slow: str) -> str:
     """Go to ``fast`` when the TLB has the page and nothing speaks against the access; gives what makes its address the
     host's. One comparison: an access that crosses the page, or that must be aligned and is not, differs from the tag.
     """
-    table = CONTEXT["write_tlb" if access.flags & WRITE else "read_tlb"]
     if access.flags & (ATOMIC | ORDERED):
         wanted = out.binary("and", "i64", access.address, -PAGE | access.size - 1)
     elif access.size > 1:
         wanted = out.binary("and", "i64", out.binary("add", "i64", access.address, access.size - 1), -PAGE)
     else:
         wanted = out.binary("and", "i64", access.address, -PAGE)
-    index = out.binary("and", "i64", out.binary("lshr", "i64", access.address, 8), (1 << layout.TLB_BITS) - 1 << 4)
-    entry = out.offset("%s", out.binary("add", "i64", index, table))
+    entry = tlb_entry(out, "write_tlb" if access.flags & WRITE else "read_tlb", access.address)
     hit = out.compare("eq", "i64", out.load("i64", entry), wanted)
     addend = out.field("ptr", entry, 8)
     out.branch(hit, fast, slow, LIKELY)

@@ -20,7 +20,8 @@ from assay64.reference.engines.native.layout import (
     REGION,
     WORDS_PER_PAGE,
 )
-from assay64.reference.engines.native.memory import EMPTY_TAG
+from assay64.reference.engines.native.tables import empty_jump_cache, empty_tlb, jump_entry, tlb_entry
+from assay64.reference.engines.native.translation import count_one
 
 _PAGE = 4096
 _SLICE = 1 << 20  # instructions between two looks at a request to stop
@@ -92,15 +93,10 @@ def _decode_record() -> Function:
     f = Function("decode_record", "void", "ptr %s, ptr %op, ptr %word")
     pc = f.field("i64", "%op", RECORD_PC)
     word = f.load("i32", "%word")
-    _count(f, "decoded")
+    count_one(f, "decoded")
     f.call("void", "@decode", f"ptr %s, ptr %op, i32 {word}, i64 {pc}")
     f.ret()
     return f
-
-
-def _count(f: Function, name: str) -> None:
-    address = f.offset("%s", CONTEXT[name])
-    f.store("i64", f.binary("add", "i64", f.load("i64", address), 1), address)
 
 
 def _decode_stub() -> Function:
@@ -158,12 +154,12 @@ def _lookup() -> Function:
     f = Function("lookup", "ptr", "ptr %s, i64 %tagged")
     va = f.call("i64", "@untagged", "ptr %s, i64 %tagged")
     page = f.binary("and", "i64", va, -_PAGE)
-    entry = _fetch_entry(f, va)
+    entry = tlb_entry(f, "fetch_tlb", va)
     with f.when(f.compare("ne", "i64", f.binary("and", "i64", va, 3), 0), UNLIKELY):
         f.ret("ptr", _special(f, va))
     records = f.variable("ptr", f.field("ptr", entry, 8))
     with f.when(f.compare("ne", "i64", f.load("i64", entry), page), UNLIKELY):
-        _count(f, "fetch_misses")
+        count_one(f, "fetch_misses")
         found = f.call("ptr", "@find_page", f"ptr %s, i64 {page}")
         with f.when(f.compare("eq", "ptr", found, "null"), UNLIKELY):
             f.ret("ptr", _special(f, va))
@@ -173,11 +169,6 @@ def _lookup() -> Function:
     index = f.binary("lshr", "i64", f.binary("and", "i64", va, _PAGE - 1), 2)
     f.ret("ptr", f.offset(f.load("ptr", records), f.binary("mul", "i64", index, RECORD_SIZE)))
     return f
-
-
-def _fetch_entry(f: Function, va: str) -> str:
-    index = f.binary("and", "i64", f.binary("lshr", "i64", va, 8), (1 << layout.TLB_BITS) - 1 << 4)
-    return f.offset("%s", f.binary("add", "i64", index, CONTEXT["fetch_tlb"]))
 
 
 def _special(f: Function, va: str) -> str:
@@ -223,7 +214,7 @@ def _find_page() -> Function:
         f.set_field("i64", record, RECORD_PC, f.binary("add", "i64", "%page", f.binary("shl", "i64", index, 2)))
     f.store("ptr", "@h_page_end", f.offset(base, WORDS_PER_PAGE * RECORD_SIZE))
     # Stores to the page must be seen from now on.
-    _empty(f, "write_tlb", 1 << layout.TLB_BITS)
+    empty_tlb(f, "write_tlb")
     f.ret("ptr", base)
     return f
 
@@ -232,20 +223,13 @@ def _copy_page(f: Function, to: str, source: str) -> None:
     f.intrinsic("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1", f"ptr {to}, ptr {source}, i64 {_PAGE}, i1 false")
 
 
-def _empty(f: Function, table: str, entries: int) -> None:
-    with f.count_up(entries) as (index, _):
-        entry = f.offset("%s", f.binary("add", "i64", f.binary("shl", "i64", index, 4), CONTEXT[table]))
-        f.store("i64", EMPTY_TAG, entry)
-
-
 def _jump() -> Function:
     """The record of an indirect branch's target, which the jump cache learns."""
     f = Function("jump", "ptr", "ptr %s, i64 %target")
-    _count(f, "jump_misses")
+    count_one(f, "jump_misses")
     record = f.call("ptr", "@lookup", "ptr %s, i64 %target")
     with f.when(f.compare("ne", "ptr", record, f.offset("%s", CONTEXT["special"]))):
-        index = f.binary("and", "i64", f.binary("shl", "i64", "%target", 2), ((1 << layout.JUMP_BITS) - 1) << 4)
-        entry = f.offset("%s", f.binary("add", "i64", index, CONTEXT["jump_cache"]))
+        entry = jump_entry(f, "%target")
         f.store("i64", "%target", entry)
         f.set_field("ptr", entry, 8, record)
     f.ret("ptr", record)
@@ -291,11 +275,8 @@ def _flush() -> Function:
     f = Function("flush", "void", "ptr %s")
     f.set_field("i64", f.field("ptr", "%s", CONTEXT["pages"]), PAGES["count"], 0)
     for table in ("read_tlb", "write_tlb", "fetch_tlb"):
-        _empty(f, table, 1 << layout.TLB_BITS)
-    # An empty entry of the jump cache has an address that belongs to another entry.
-    with f.count_up(1 << layout.JUMP_BITS) as (index, _):
-        entry = f.offset("%s", f.binary("add", "i64", f.binary("shl", "i64", index, 4), CONTEXT["jump_cache"]))
-        f.store("i64", f.select(f.compare("eq", "i64", index, 0), "i64", 4, 0), entry)
+        empty_tlb(f, table)
+    empty_jump_cache(f)
     f.ret()
     return f
 

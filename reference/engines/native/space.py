@@ -14,7 +14,6 @@ from assay64.reference.engines.native.layout import REGION, SPACE, STORE, WATCH
 from assay64.reference.memory import PAGE_BITS, PAGE_SIZE, AddressSpace
 
 _MASK64 = (1 << 64) - 1
-_LOG_LIMIT = 1024
 # The most bytes that one instruction accesses, one after the other: its first access is that near to any other.
 _REACH = 64
 
@@ -32,15 +31,15 @@ class Element(Protocol):
 class NativeSpace:
     """Guest memory as the generated code sees it: the regions of an AddressSpace, made anew when it has changed."""
 
-    def __init__(self, space: AddressSpace) -> None:
+    def __init__(self, space: AddressSpace, logged_stores: int) -> None:
         self.space = space
         self.block = Block(SPACE.size)
         self.elements: list[Element] = []
         self._version = -1
         self._regions, self._elements = Block(REGION.size), Block(8)
-        self._log, self._watches = Block(STORE.size * _LOG_LIMIT), Block(WATCH.size)
+        self._log, self._watches = Block(STORE.size * logged_stores), Block(WATCH.size)
         self.block.view(SPACE["log"], np.uint64)[0] = self._log.address
-        self.block.view(SPACE["log_limit"], np.uint64)[0] = _LOG_LIMIT
+        self.block.view(SPACE["log_limit"], np.uint64)[0] = logged_stores
 
     def add(self, element: Element) -> None:
         self.elements.append(element)

@@ -12,6 +12,7 @@ from assay64.reference.engines.native.emitter import LIKELY, UNLIKELY, Function
 from assay64.reference.engines.native.instruments import any_watched
 from assay64.reference.engines.native.layout import CONTEXT, REGION, SPACE
 from assay64.reference.engines.native.memory import ACCESS, ATOMIC, EXCLUSIVE, ORDERED, PAGE, READ, WRITE
+from assay64.reference.engines.native.tables import tlb_entry
 
 
 def functions() -> Iterator[Function]:
@@ -31,8 +32,7 @@ def _load_address() -> Function:
     """The host's address of a load that need not be aligned, or null."""
     f = Function("load_address", "ptr", ACCESS)
     last = f.binary("add", "i64", "%tagged", f.binary("sub", "i64", "%size", 1))
-    index = f.binary("and", "i64", f.binary("lshr", "i64", "%tagged", 8), (1 << layout.TLB_BITS) - 1 << 4)
-    entry = f.offset("%s", f.binary("add", "i64", index, CONTEXT["read_tlb"]))
+    entry = tlb_entry(f, "read_tlb", "%tagged")
     with f.when(f.compare("eq", "i64", f.load("i64", entry), f.binary("and", "i64", last, -PAGE)), LIKELY):
         f.ret("ptr", f.value(f"getelementptr i8, ptr {f.field('ptr', entry, 8)}, i64 %tagged"))
     f.ret("ptr", f.call("ptr", "@slow_load", "ptr %s, i64 %tagged, i64 %size, i32 %flags"))
@@ -171,8 +171,7 @@ def _checked() -> Function:
 
 
 def _fill(f: Function, table: str, addend: str) -> None:
-    index = f.binary("and", "i64", f.binary("lshr", "i64", "%va", 8), (1 << layout.TLB_BITS) - 1 << 4)
-    entry = f.offset("%s", f.binary("add", "i64", index, CONTEXT[table]))
+    entry = tlb_entry(f, table, "%va")
     f.store("i64", f.binary("and", "i64", "%va", -PAGE), entry)
     f.set_field("i64", entry, 8, addend)
 
