@@ -35,7 +35,7 @@ class Bare:
             arguments = []
         library.bare_open.restype = _POINTER
         library.bare_close.argtypes = [_POINTER]
-        library.bare_run.argtypes = [_POINTER, _U64, _U64, _POINTER, _U64, _POINTER, _POINTER]
+        library.bare_run.argtypes = [_POINTER, _U64, _U64, _POINTER, _POINTER, _U64, _POINTER, _POINTER]
         self._library = library
         self._handle = library.bare_open(*arguments)
         if not self._handle:
@@ -43,15 +43,15 @@ class Bare:
         self.final = _no_states()
 
     def run(self, batch: Batch) -> None:
-        """Run the cases of ``batch``, which all have as many words as its rows; their states come to ``final``."""
+        """Run the cases of ``batch``; their states come to ``final``."""
         count, width = batch.code.shape
         if len(self.final) != count:
             self.final = np.zeros(count, STATE_DTYPE)
         states: npt.NDArray[Any] = self.final
-        places: list[npt.NDArray[Any]] = [batch.code, batch.initial, states]
+        places: list[npt.NDArray[Any]] = [batch.code, batch.code_words, batch.initial, states]
         assert all(array.flags.c_contiguous for array in places)
-        code, initial, final = (int(array.ctypes.data) for array in places)
-        if self._library.bare_run(self._handle, count, width, code, batch.code_address, initial, final):
+        code, words, initial, final = (int(array.ctypes.data) for array in places)
+        if self._library.bare_run(self._handle, count, width, code, words, batch.code_address, initial, final):
             raise RuntimeError(f"{self.backend}: a run without a judge ended in an error")
 
     def close(self) -> None:

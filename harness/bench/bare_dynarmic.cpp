@@ -2,6 +2,7 @@
 // reads the whole state back; both are handed over where they lie. No exits are told apart, no memory is compared, no
 // budget is exact, no exclusive monitor opened. The JIT has the settings that the adapter gives it, so that the same
 // code is generated.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -93,15 +94,20 @@ ASSAY64_API bare* bare_open() {
 ASSAY64_API void bare_close(bare* self) { delete self; }
 
 ASSAY64_API int bare_run(bare* self, std::uint64_t cases, std::uint64_t width, const std::uint32_t* code,
-                         std::uint64_t code_address, const assay64_state* initial, assay64_state* final_state) {
+                         const std::uint32_t* code_words, std::uint64_t code_address, const assay64_state* initial,
+                         assay64_state* final_state) {
     Guest& guest = self->guest;
     Dynarmic::A64::Jit& jit = *self->jit;
-    guest.until = code_address + 4 * width;
     std::uint8_t* const place = &guest.code[code_address - kCode];
+    std::uint32_t words = 0;
     for (std::uint64_t index = 0; index < cases; ++index) {
-        if (std::memcmp(place, code + index * width, 4 * width) != 0) {
-            std::memcpy(place, code + index * width, 4 * width);
-            jit.InvalidateCacheRange(code_address, 4 * width);
+        const std::uint32_t* const row = code + index * width;
+        if (code_words[index] != words || std::memcmp(place, row, 4 * words) != 0) {
+            const std::uint32_t most = std::max(words, code_words[index]);
+            words = code_words[index];
+            std::memcpy(place, row, 4 * words);
+            jit.InvalidateCacheRange(code_address, 4 * most);
+            guest.until = code_address + 4 * words;
         }
         const assay64_state& given = initial[index];
         jit.SetRegisters(reinterpret_cast<const General&>(given.x));

@@ -87,7 +87,7 @@ ASSAY64_API struct bare* bare_open(const struct unicorn_functions* uc) {
 }
 
 ASSAY64_API int bare_run(struct bare* self, uint64_t cases, uint64_t width, const uint32_t* code,
-                         uint64_t code_address, const struct assay64_state* initial,
+                         const uint32_t* code_words, uint64_t code_address, const struct assay64_state* initial,
                          struct assay64_state* final_state) {
     const struct unicorn_functions* const uc = &self->uc;
     uint32_t* const place = (uint32_t*)(self->memory + (code_address - CODE));
@@ -95,12 +95,16 @@ ASSAY64_API int bare_run(struct bare* self, uint64_t cases, uint64_t width, cons
     void* values[COUNT];
     struct assay64_state state;
     const int count = places(numbers, values, &state);
-    const uint64_t until = code_address + 4 * width;
+    uint32_t words = 0;
     for (uint64_t index = 0; index < cases && !error; ++index) {
-        if (memcmp(place, code + index * width, 4 * width) != 0) {
-            memcpy(place, code + index * width, 4 * width);
-            uc->ctl(self->engine, REMOVE_CACHE, code_address, until + 4);
+        const uint32_t* const row = code + index * width;
+        if (code_words[index] != words || memcmp(place, row, 4 * words) != 0) {
+            const uint32_t most = code_words[index] > words ? code_words[index] : words;
+            words = code_words[index];
+            memcpy(place, row, 4 * words);
+            uc->ctl(self->engine, REMOVE_CACHE, code_address, code_address + 4 * most + 4);
         }
+        const uint64_t until = code_address + 4 * words;
         state = initial[index];
         state.pstate = (initial[index].pstate & 0xF0000000u) | 5; /* EL1h: no hook is there to come back from EL0 */
         uc->reg_write_batch(self->engine, numbers, values, count);

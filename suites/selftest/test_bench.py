@@ -83,16 +83,22 @@ def test_the_bare_loop_does_the_work_that_it_is_to_stand_for(backend):
             assert bare.final["v"][:, 3, 0].tolist() == list(range(100))
             flags = [(bare.final["pstate"][n] >> 28) & 15 for n in (0, 1, 2)]
             assert flags == [8, 6, 2]  # N; Z and C; C
+        lengths = (1, 1, 5, 2, 2, 1, 64, 3)
+        pieces = [Case(code=(adds(0, 0, 1),) * n, states=(State.of(x1=7 + n),)) for n in lengths]
+        bare.run(batch_of(pieces, KEY))
+        assert bare.final["x"][:, 0].tolist() == [n * (7 + n) for n in lengths]
     finally:
         bare.close()
 
 
 def test_the_work_of_judging_is_what_it_says():
     cases = _cases(1)
-    shared, distinct = cases.values()
-    assert len(shared) == len(distinct) == SIZE
-    assert len({case.code for case in shared[:STATES]}) == 1
-    assert len({repr(case.states) for case in shared[:STATES]}) == STATES
+    shared, single, distinct = cases.values()
+    assert len(shared) == len(single) == len(distinct) == SIZE
+    for kind in (shared, single):
+        assert [len({case.code for case in kind[at : at + STATES]}) for at in range(0, SIZE, STATES)] == [1] * 32
+        assert len({repr(case.states) for case in kind[:STATES]}) == STATES
+    assert {len(case.code) for case in single} == {1} < {len(case.code) for case in shared}
     assert len({case.code for case in distinct}) > SIZE * 0.9
     work = replace(_work(distinct[:50], NativeReference()), repeat=3)
     assert work.cases == 3 * len(work.batch) > 100
