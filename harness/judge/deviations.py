@@ -68,8 +68,8 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     More narrow: a field can be named by what it is to the instruction (``X[Rt]``); ``same`` names registers of the
     encoding that must be one (``Rt``, ``Rn``); ``ending`` is a kind of exit, or a glob of its text, that Arm demands
     whether or not the backend has it. By fields: ``expected`` and ``got`` are globs, one or several, of the values of
-    those that differ, ``bits`` the bits in which they may differ. ``symptom`` are globs of what symptoms.py makes of
-    all of it (``vector: NaN``).
+    those that differ, ``bits`` the bits in which they may differ; those of ``lost`` only by bits that are not set and
+    should be. ``symptom`` are globs of what symptoms.py makes of all of it (``vector: NaN``).
 
     ``environment`` restricts the entry to cases whose environment has these values; ``fpcr`` to those that begin with
     an FPCR f such that ``f & mask == value`` for one of several.
@@ -96,6 +96,7 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     expected: dict[str, str | tuple[str, ...]] = {}
     got: dict[str, str | tuple[str, ...]] = {}
     bits: dict[str, int] = {}
+    lost: tuple[str, ...] = ()
     symptom: tuple[str, ...] = ()
     rule: str = ""
     link: str = ""
@@ -116,7 +117,7 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(f"environment has no {', '.join(sorted(unknown))}")
         if (self.verdict == "mismatch") != bool(self.fields):
             raise ValueError("a mismatch needs fields (which may differ), every other verdict has none")
-        if unnamed := {*self.expected, *self.got, *self.bits} - set(self.fields):
+        if unnamed := {*self.expected, *self.got, *self.bits, *self.lost} - set(self.fields):
             raise ValueError(f"{', '.join(sorted(unnamed))} is not among the fields")
         for text in (*_several(self.expected_exit), *_several(self.got_exit), *_several(self.ending)):
             if text.split(" ")[0] not in list(ExitKind):
@@ -265,6 +266,7 @@ def _allows(entry: Deviation, difference: Difference, word: int | None) -> bool:
         and all(_is_value(difference.expected, value) for glob, value in entry.expected.items() if is_named(glob))
         and all(_is_value(difference.got, value) for glob, value in entry.got.items() if is_named(glob))
         and not any(_different(difference) & ~mask for glob, mask in entry.bits.items() if is_named(glob))
+        and not (any(map(is_named, entry.lost)) and _gained(difference))
     )
 
 
@@ -275,6 +277,12 @@ def _different(difference: Difference) -> int:
     except ValueError:
         return -1
     return one ^ other
+
+
+def _gained(difference: Difference) -> int:
+    """The bits that are set and should not be; -1 for what is no number."""
+    different = _different(difference)
+    return different if different < 0 else different & _number(difference.got)
 
 
 def _number(text: str) -> int:
