@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import statistics
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ BASELINE = "unicorn"
 # How the native engine's tier is called where it is held against others.
 TIER = {"native": "threaded"}
 TARGET_MEAN, TARGET_WORST = 1.5, 0.8
+# The native engine with counters: how many times longer a program may take.
+COUNTING, TARGET_COUNTING = "native-counting", 3.0
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,7 +38,9 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProgramResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One program. ``ratios`` are rates against the baseline's in the same rounds; ``failed`` says what went wrong."""
+    """One program. ``ratios`` are rates against the baseline's in the same rounds; ``counting`` is how much longer the
+    native engine takes when it counts; ``failed`` says what went wrong.
+    """
 
     name: str
     title: str
@@ -44,6 +49,7 @@ class ProgramResult(msgspec.Struct, frozen=True, kw_only=True):
     engines: dict[str, Timing]
     ratios: dict[str, Ratio]
     failed: dict[str, str]
+    counting: Ratio | None = None
 
 
 class EnginesResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +115,7 @@ def as_text(result: EnginesResult) -> str:
     for engine, mean in result.geomeans.items():
         if engine in TIER:
             parts += ["", _targets(result, engine, mean)]
-    parts += _counters(result) + _speeds(result)
+    parts += _counting(result) + _counters(result) + _speeds(result)
     parts += [f"FAILED {p.name} on {engine}: {text}" for p in result.programs for engine, text in p.failed.items()]
     return "\n".join(parts)
 
@@ -156,6 +162,20 @@ def _targets(result: EnginesResult, engine: str, mean: Ratio) -> str:
         f"{TIER[engine]}: geometric mean {mean.value:.2f}, at least {TARGET_MEAN} wanted: {words[0]}; "
         f"least {worst[1].value:.2f} ({worst[0]}), at least {TARGET_WORST} wanted: {words[1]}"
     )
+
+
+def _counting(result: EnginesResult) -> list[str]:
+    found = {program.title: program.counting for program in result.programs if program.judged and program.counting}
+    if not found:
+        return []
+    title, most = max(found.items(), key=lambda one: one[1].value)
+    mean = statistics.geometric_mean(one.value for one in found.values())
+    return [
+        "",
+        f"counting every instruction, access and branch: {mean:.2f} times as long (geometric mean), "
+        f"at most {most} ({title}), at most {TARGET_COUNTING:g} wanted: "
+        f"{'met' if most.value <= TARGET_COUNTING else 'not met'}",
+    ]
 
 
 def _counters(result: EnginesResult) -> list[str]:

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import assay64
 from assay64.harness.backends import dynarmic
 from assay64.harness.bench import guests
-from assay64.harness.bench.engine_result import BASELINE, EnginesResult, ProgramResult, Timing
+from assay64.harness.bench.engine_result import BASELINE, COUNTING, EnginesResult, ProgramResult, Timing
 from assay64.harness.bench.engine_worker import Answer, EngineLost, EngineProcess, Request, remapped_checksum
 from assay64.harness.bench.programs import Program, load, table
 from assay64.harness.bench.programs.expected import checksum
@@ -31,7 +31,7 @@ QUICK_ROUND_S, ROUND_S = 0.04, 0.3
 QEMU_ROUND_S = 0.08
 QEMU_FIRST_INSTRUCTIONS = 10_000_000
 # A second look at an engine that is there anyway: left out of a quick benchmark, and of whole published ones.
-NOT_QUICK = frozenset({"unicorn-virtual-tlb"})
+NOT_QUICK = frozenset({"unicorn-virtual-tlb", COUNTING})
 MOST_REPEATS = 1 << 30
 
 Progress = Callable[[str, float], object]
@@ -151,7 +151,7 @@ def measure(
                 progress(name, index / len(chosen_programs))
             result, seconds[name] = _program(load(name), running, rounds, quick=quick, seed=seed)
             results.append(result)
-    means = _geomeans(results, seconds, [engine for engine in present if engine != BASELINE], seed)
+    means = _geomeans(results, seconds, [engine for engine in present if engine not in (BASELINE, COUNTING)], seed)
     return EnginesResult(
         programs=tuple(results),
         geomeans=means,
@@ -219,8 +219,9 @@ def _program(
         ratios={
             name: ratio(each[BASELINE], times, seed=seed)
             for name, times in each.items()
-            if name not in ("golden", BASELINE) and BASELINE in each
+            if name not in ("golden", COUNTING, BASELINE) and BASELINE in each
         },
+        counting=ratio(each[COUNTING], each["native"], seed=seed) if {COUNTING, "native"} <= each.keys() else None,
         failed=failed,
     )
     return result, each
@@ -301,6 +302,8 @@ def _version(engine: str) -> str:
             return f"Unicorn {version('unicorn')} with its virtual TLB"
         case "dynarmic":
             return f"Dynarmic {dynarmic.BACKEND.capabilities().version}, memory through callbacks, cycles counted"
+        case "native-counting":
+            return f"assay64 {assay64.__version__}, counting what it executes"
         case "qemu-user":
             path = guests.qemu_user() or ""
             done = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=60)

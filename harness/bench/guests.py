@@ -2,7 +2,8 @@
 
 Nothing is timed here. Each engine is as its users have it: Unicorn as it is opened, at EL1 and without the instruction
 counter, which slows it down by half and more; the same with its "virtual" TLB, which is several times faster on some
-programs and slower on others; Dynarmic through this project's adapter; the reference's Machine with its engine named.
+programs and slower on others; Dynarmic through this project's adapter; the reference's Machine with its engine named,
+and once more while it counts what it executes.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from assay64.reference.pseudocode.exceptions import SupervisorCall
 CPU = "apple-m2"
 UNICORN_BUFFER_BYTES = 32 << 20
 QEMU_USER = ("qemu-aarch64", "qemu-aarch64-static")
-ENGINES = ("golden", "native", "unicorn", "unicorn-virtual-tlb", "dynarmic", "qemu-user")
+ENGINES = ("golden", "native", "native-counting", "unicorn", "unicorn-virtual-tlb", "dynarmic", "qemu-user")
 QEMU_TIMEOUT_S = 600
 
 _SVC_EXCEPTION = 2  # QEMU's EXCP_SWI
@@ -62,11 +63,13 @@ class Guest(Protocol):
 class MachineGuest:
     """The reference with one of its engines."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, *, counting: bool = False) -> None:
         # A Machine that has no choice of engines has golden.
         keywords: dict[str, Any] = {"engine": engine} if _engines_can_be_named() else {}
         self.machine = Machine(CPU, **keywords)
         self._engine = engine
+        if counting:
+            self.machine.start_counting()
         self._views: dict[int, tuple[HostMemory, memoryview]] = {}
 
     def map(self, address: int, memory: HostMemory, offset: int, size: int, permissions: str) -> None:
@@ -174,7 +177,7 @@ def missing(engine: str) -> str | None:
     match engine:
         case "golden":
             return None
-        case "native":
+        case "native" | "native-counting":
             return None if _engines_can_be_named() else "this version of assay64 has none"
         case "unicorn" | "unicorn-virtual-tlb":
             return unicorn.BACKEND.available()
@@ -196,6 +199,8 @@ def create(engine: str) -> Guest:
     match engine:
         case "golden" | "native":
             return MachineGuest(engine)
+        case "native-counting":
+            return MachineGuest("native", counting=True)
         case "unicorn" | "unicorn-virtual-tlb":
             return UnicornGuest(virtual_tlb=engine != "unicorn")
         case "dynarmic":

@@ -52,6 +52,8 @@ KEY: Key = (CODE_ADDRESS, Run().budget, None, Environment())
 SHARED, ONE, DISTINCT = "one piece of code x 64 states", "one instruction x 64 states", "distinct instructions"
 TARGETS = {SHARED: 0.90, ONE: 0.90, DISTINCT: 0.60}
 CHECKS_PER_CORE = 250_000
+# What the reference's native engine is to answer in a second.
+ANSWERS = {ONE: 3_000_000, DISTINCT: 400_000}
 # A worker is replaced within 200 ms and 50 ms.
 RESTARTS = {"dynarmic": 5.0, "unicorn": 20.0}
 
@@ -85,6 +87,7 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
     golden_s = sum(_golden_s(work) for work in works.values()) / len(works)
     notes = list[str]()
     rows = list[Row]()
+    answered: dict[str, float] = {}
     versions: dict[str, str] = {}
     for backend in available:
         with Worker(backend) as worker:
@@ -97,11 +100,16 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
                     timing = replace(work, repeat=again)
                     measured = _Measured(timing, worker, bare, reference, ROUNDS[quick], seed)
                     rows += measured.rows(backend, name)
+                    answered.setdefault(name, measured.answers_per_s)
                     notes.append(measured.breakdown(backend, name))
             finally:
                 bare.close()
             progress(f"{backend}: crashes")
             rows.append(_restarts(backend, worker, ROUNDS[quick]))
+    rows += [
+        Row(name=f"reference (native), {name}", rate=rate, unit="cases", target_rate=ANSWERS.get(name))
+        for name, rate in answered.items()
+    ]
     rows.append(Row(name="reference (golden), case by case", rate=1 / golden_s, unit="cases"))
     return Benchmark(
         benchmark="judging",
@@ -256,6 +264,11 @@ class _Measured:
     def _counted(self, name: str) -> npt.NDArray[np.float64]:
         """Without the round that only warms up."""
         return np.maximum(np.array(self.used[name][1:], np.float64), 1e-9)
+
+    @property
+    def answers_per_s(self) -> float:
+        """Cases that the reference answers in a second of processor time."""
+        return self.work.cases / float(np.median(self._counted("reference")))
 
     def rows(self, backend: str, name: str) -> Iterator[Row]:
         cases, title, seed = self.work.cases, f"{backend}, {name}", self.seed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 
@@ -42,11 +43,21 @@ def test_every_engine_ends_every_program(result):
 
 
 def test_only_judged_programs_are_in_the_means(result):
-    assert set(result.geomeans) == set(result.versions) - {"golden", "unicorn"}
+    assert set(result.geomeans) == set(result.versions) - {"golden", "unicorn", "native-counting"}
     loop = result.programs[0]
     for engine, mean in result.geomeans.items():
         assert mean.value == pytest.approx(loop.ratios[engine].value, rel=1e-6)
         assert result.worst(engine) == ("call_loop", loop.ratios[engine])
+
+
+def test_counting_is_held_against_the_same_engine_without(result):
+    for program in result.programs:
+        assert "native-counting" not in program.ratios
+        assert program.counting.value == pytest.approx(
+            program.engines["native"].mips / program.engines["native-counting"].mips, rel=0.5
+        )
+    title = result.programs[0].title
+    assert re.search(rf"as long \(geometric mean\), at most .* \({title}\), at most 3 wanted: ", as_text(result))
 
 
 def test_data_has_the_means_as_numbers(result):

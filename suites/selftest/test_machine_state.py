@@ -9,8 +9,9 @@ from collections import Counter
 
 import pytest
 
+from assay64.harness.bench.programs import load
 from assay64.reference import Machine, TableSizes, decode
-from assay64.suites.selftest._lockstep import CPU, MachineLane
+from assay64.suites.selftest._lockstep import CPU, MachineLane, Start
 from assay64.suites.selftest._random_programs import random_program
 from assay64.suites.selftest.test_machine import CODE, DATA, ENGINES, LOOP, NOP, SVC, machine, put
 
@@ -374,6 +375,18 @@ def test_a_long_run_takes_no_more_memory():
     made.run(10_000_000)
     before = rss_kib()
     assert made.run(300_000_000).reason == "budget"
+    assert rss_kib() - before < 1024
+
+
+@pytest.mark.nightly
+def test_ten_billion_instructions_of_a_program_take_no_more_memory():
+    program = load("dhrystone_mix")
+    made = MachineLane("native", Start.of(program, 1 << 40, program.entry.size)).machine
+    made.run(100_000_000)
+    tables, before = made.tables(), rss_kib()
+    assert made.run(10_000_000_000).reason == "budget"
+    assert made.statistics().instructions == 10_100_000_000
+    assert made.tables() == tables
     assert rss_kib() - before < 1024
 
 
