@@ -28,6 +28,10 @@ PERMITTED_BY_ENGINE: Mapping[str, tuple[Constraint, ...]] = {
     "EXCLUSIVE_ABORT": (Constraint.TRUE, Constraint.FALSE),
     # FAR of such an access: the first byte that faults, or the first byte of the access.
     "FAULT_ADDRESS": (Constraint.TRUE, Constraint.FALSE),
+    # Whether the bytes of an unaligned access that lie in a second page, of Device memory, fault.
+    "DEVPAGE2": (Constraint.NONE, Constraint.FAULT),
+    # Whether an instruction cannot be fetched from Device memory.
+    "INSTRDEVICE": (Constraint.NONE, Constraint.FAULT),
     # DCInstNeedsTranslation, ICInstNeedsTranslation: whether cache maintenance by address takes MMU faults.
     "CACHE_MAINTENANCE_FAULT": (Constraint.TRUE, Constraint.FALSE),
     # WFI and WFE may complete at once.
@@ -205,9 +209,7 @@ class MemoryAccesses:
             return
         size, accdesc = self.controls.dc_zva_size, AccessDescriptor(read=False, write=True)
         page = self.space.page(where)
-        fault = self._page_fault(page, accdesc)
-        if fault is None and page is not None and page.device:
-            fault = FaultKind.ALIGNMENT
+        fault = FaultKind.ALIGNMENT if page is not None and page.device else self._page_fault(page, accdesc)
         if fault is not None:
             raise self._abort(where, fault, accdesc)
         self._write(where & -size, size, Constant(8 * size, 0))
@@ -357,14 +359,22 @@ class MemoryAccesses:
         return None
 
     def _fault(self, where: int, size: int, accdesc: AccessDescriptor) -> tuple[int, FaultKind] | None:
-        """The first byte of an access that faults in translation or permission, and how."""
+        """The first byte of an access that faults, and how, when the access may be as misaligned as it is.
+
+        AArch64.S1Translate: the alignment that Device memory demands comes after translation, before permission.
+        """
         last = where + size - 1 & MASK64
-        first_page = self.space.page(where)
-        if fault := self._page_fault(first_page, accdesc):
+        first = self.space.page(where)
+        if first is not None and first.device and where % size:
+            return where, FaultKind.ALIGNMENT
+        if fault := self._page_fault(first, accdesc):
             return where, fault
-        if (last ^ where) >> 12 and (fault := self._page_fault(self.space.page(last), accdesc)):
-            return last & ~(PAGE_SIZE - 1), fault
-        return None
+        if not (last ^ where) >> 12:
+            return None
+        second, start = self.space.page(last), last & ~(PAGE_SIZE - 1)
+        if second is not None and second.device and self._choose("DEVPAGE2") is Constraint.FAULT:
+            return start, FaultKind.ALIGNMENT
+        return (start, fault) if (fault := self._page_fault(second, accdesc)) else None
 
     def _misaligned(self, where: int, size: int, accdesc: AccessDescriptor) -> bool:
         strict, naa = bool(self.controls.SCTLR_EL1 >> 1 & 1), bool(self.controls.SCTLR_EL1 >> 6 & 1)
@@ -377,17 +387,14 @@ class MemoryAccesses:
             raise self._abort(where, FaultKind.ALIGNMENT, accdesc)
         if (found := self._fault(where, size, accdesc)) is not None:
             address, fault = found
-            if accdesc.write and not accdesc.atomic and not accdesc.exclusive:
-                self._store_part(where, size, accdesc)
+            if accdesc.write and not accdesc.atomic and not accdesc.exclusive and found != (where, FaultKind.ALIGNMENT):
+                self._store_part(where, size, accdesc, address)
             if address != where and self._choose("FAULT_ADDRESS") is Constraint.FALSE:
                 address = where
             raise self._abort(address, fault, accdesc)
-        page = self.space.page(where)
-        if page is not None and page.device and where % size:
-            raise self._abort(where, FaultKind.ALIGNMENT, accdesc)
 
-    def _store_part(self, where: int, size: int, accdesc: AccessDescriptor) -> None:
-        """A store that aborts on one of the pages that it touches leaves the bytes on the other UNKNOWN.
+    def _store_part(self, where: int, size: int, accdesc: AccessDescriptor, faulting: int) -> None:
+        """A store that aborts on one of two pages that it touches, at ``faulting``, leaves the other's bytes UNKNOWN.
 
         It is no single access, and locations without a fault are UNKNOWN after an abort (Arm ARM, definition of a
         precise exception). A model leaves them unchanged.
@@ -396,5 +403,5 @@ class MemoryAccesses:
         if first >= size or not self.chooser.keeps_unknown:
             return
         for start, count in ((where, first), (where + first & MASK64, size - first)):
-            if self._fault(start, count, accdesc) is None:
+            if start != faulting and self._page_fault(self.space.page(start), accdesc) is None:
                 self.forget_bytes(start, count)

@@ -169,9 +169,9 @@ class GoldenPE(MemoryAccesses):
     def barrier(self, kind: str, option: Bits) -> None:
         pass  # one element executes in program order, and golden interleaves whole instructions
 
-    def wait(self, kind: str) -> None:
+    def wait(self, kind: str, trapped: Bits) -> None:
         if self._choose("WAIT") is Constraint.TRUE:
-            raise Wait(kind)
+            raise SystemAccessTrap(0x01) if trapped else Wait(kind)
 
     def send_event(self) -> None:
         for observer in self.observers:
@@ -228,9 +228,9 @@ class GoldenPE(MemoryAccesses):
             self.registers["PC"][0] = bits(64, address)  # as after a branch
         self._next, self._btype_next = None, _BTYPE_NONE
         try:
+            word = self._fetch(address)
             if int(self.registers["PSTATE.IL"][0]):
                 raise IllegalState
-            word = self._fetch(address)
             if self.has_feature("FEAT_BTI"):
                 self._check_branch_target(word)
             if self.on_instruction:
@@ -255,7 +255,7 @@ class GoldenPE(MemoryAccesses):
         page = self.space.page(address)
         if page is None:
             raise InstructionAbort(bits(64, address), FaultKind.TRANSLATION)
-        if not page.execute:
+        if not page.execute or (page.device and self._choose("INSTRDEVICE") is Constraint.FAULT):
             raise InstructionAbort(bits(64, address), FaultKind.PERMISSION)
         return int.from_bytes(self.space.read(address, 4), "little")
 

@@ -251,8 +251,8 @@ class _Tracer:
     def send_event(self) -> None:
         self._event("send_event")
 
-    def wait(self, kind: str) -> None:
-        self._event("wait", kind)
+    def wait(self, kind: str, trapped: Bits) -> None:
+        self._event("wait", kind, trapped)
 
     def has_feature(self, feature: str) -> bool:
         return bool(self.node("feature", 1, (feature,), Stage.DECODE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay64.reference.bits import Bits, bits
 from assay64.reference.pseudocode.processor import PE, BranchType
+from assay64.reference.pseudocode.state import PSTATE, SCTLR_EL1
 
 
 def BranchTo(target: Bits, branch_type: BranchType) -> None:
@@ -62,13 +63,15 @@ def SendEvent() -> None:
 
 
 def WaitForEvent() -> None:
-    """WFE: completes at once when the Event Register is set, and clears it; otherwise the PE may suspend."""
+    """WFE: completes at once when the Event Register is set, and clears it; otherwise the PE may suspend, which
+    SCTLR_EL1.nTWE traps at EL0.
+    """
     if PE().read("EventRegister", None) == 1:
         PE().write("EventRegister", None, bits(1, 0))
     else:
-        PE().wait("WFE")
+        PE().wait("WFE", (PSTATE.EL == 0) & ~SCTLR_EL1()[18])
 
 
 def WaitForInterrupt() -> None:
-    """WFI: the PE may suspend."""
-    PE().wait("WFI")
+    """WFI: the PE may suspend, which SCTLR_EL1.nTWI traps at EL0."""
+    PE().wait("WFI", (PSTATE.EL == 0) & ~SCTLR_EL1()[16])

@@ -102,12 +102,14 @@ def PC64() -> Bits:
     return PE().read("PC", None)
 
 
-def BaseAddress(n: Bits) -> Bits:
-    """The base register of a load or store: SP for 31, after CheckSPAlignment, else X[n].
-
-    The check is the engine's event.
-    """
+def CheckSPAlignment(n: Bits) -> None:
+    """Arm's function of that name, where the base register ``n`` is SP. The check is the engine's event."""
     PE().check_sp_alignment(n)
+
+
+def BaseAddress(n: Bits) -> Bits:
+    """The base register of a load or store: SP for 31, after CheckSPAlignment, else X[n]."""
+    CheckSPAlignment(n)
     return XSP[n, 64]
 
 

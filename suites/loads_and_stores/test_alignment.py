@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay64.harness.cases.authoring import DATA, case, data_abort, expect, given, permit
+from assay64.harness.cases.authoring import DATA, case, data_abort, expect, given, memory_unknown, permit
 from assay64.harness.cases.case import SCTLR_EL1, Environment, MemoryType, Region
 from assay64.suites.loads_and_stores.transfers import GARBAGE, NEGATIVE, UNMAPPED
 
@@ -165,10 +165,39 @@ def test_strict_alignment_comes_before_translation(backend):
     ).check(backend)
 
 
-def test_permission_comes_before_the_alignment_that_device_memory_demands(backend):
+def test_the_alignment_that_device_memory_demands_comes_before_permission(backend):
     case(
         "str x0, [x1]",
         given(x0=GARBAGE, x1=UNMAPPED + 4),
-        expect(exit=data_abort(UNMAPPED + 4, "write", "permission")),
+        expect(exit=data_abort(UNMAPPED + 4, "write", "alignment")),
         regions=[READ_ONLY_DEVICE],
+    ).check(backend)
+
+
+def test_the_first_byte_in_device_memory_faults_before_the_next_page_is_looked_at(backend):
+    last = UNMAPPED + DEVICE.size - 4
+    case(
+        "ldr x0, [x1]",
+        given(x0=GARBAGE, x1=last),
+        expect(exit=data_abort(last, "read", "alignment")),
+        regions=[DEVICE],
+    ).check(backend)
+
+
+@pytest.mark.parametrize(("code", "access"), [("ldr x0, [x1]", "read"), ("str x0, [x1]", "write")])
+def test_an_unaligned_access_from_normal_into_device_memory_may_fault(backend, code, access):
+    """Unpredictable_DEVPAGE2: the bytes on the second page fault, or the access is made."""
+    normal = Region(address=UNMAPPED - 0x1000, size=0x1000)
+    value = 0x1122_3344_5566_7788
+    done = expect(x0=0) if access == "read" else expect(memory={UNMAPPED - 4: value.to_bytes(8, "little")})
+    partly = () if access == "read" else (memory_unknown(UNMAPPED - 4, 4),)
+    case(
+        code,
+        given(x0=value, x1=UNMAPPED - 4),
+        permit(
+            done,
+            expect(*partly, exit=data_abort(UNMAPPED, access, "alignment")),
+            expect(*partly, exit=data_abort(UNMAPPED - 4, access, "alignment")),
+        ),
+        regions=[normal, DEVICE],
     ).check(backend)

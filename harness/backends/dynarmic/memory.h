@@ -79,12 +79,13 @@ public:
     // had, null without when they are split over two pages that are not neighbours on the host (then use Split).
     std::uint8_t* Locate(std::uint64_t address, std::uint64_t size, std::uint32_t need, Fault& fault) {
         fault = Fault{ASSAY64_FAULT_UNKNOWN, 0};
-        const Page* first = Check(address, need, fault);
+        const Page* first = Check(address, 0, fault);
         if (!first) return nullptr;
-        if (first->device && address % size != 0) {
+        if (first->device && address % size != 0) {  // before permission: AArch64.S1Translate
             fault = Fault{ASSAY64_FAULT_ALIGNMENT, address};
             return nullptr;
         }
+        if (!Check(address, need, fault)) return nullptr;
         std::uint8_t* const host = first->host + (address & kPageMask);
         if ((address & kPageMask) + size <= kPageSize) return host;
         const std::uint64_t next = (address | kPageMask) + 1;

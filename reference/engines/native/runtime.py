@@ -179,14 +179,16 @@ def _special(f: Function, va: str) -> str:
 
 
 def _find_page() -> Function:
-    """The records of a page of code, made when there are none. Null when the page cannot be executed."""
+    """The records of a page of code, made when there are none. Null when the page cannot be executed, or is of Device
+    memory, where golden chooses.
+    """
     f = Function("find_page", "ptr", "ptr %s, i64 %page")
     pages = f.field("ptr", "%s", CONTEXT["pages"])
     region = f.call("ptr", "@find_region", "ptr %s, i64 %page")
     with f.when(f.compare("eq", "ptr", region, "null")):
         f.ret("ptr", "null")
-    executable = f.binary("and", "i64", f.field("i64", region, REGION["flags"]), layout.EXECUTE)
-    with f.when(f.compare("eq", "i64", executable, 0)):
+    executable = f.binary("and", "i64", f.field("i64", region, REGION["flags"]), layout.EXECUTE | layout.DEVICE)
+    with f.when(f.compare("ne", "i64", executable, layout.EXECUTE)):
         f.ret("ptr", "null")
     count = f.field("i64", pages, PAGES["count"])
     addresses, records = f.field("ptr", pages, PAGES["address"]), f.field("ptr", pages, PAGES["records"])

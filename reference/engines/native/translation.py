@@ -117,22 +117,30 @@ def _checked() -> Function:
         with f.when(f.binary("or", "i1", strict, faults)):
             given = f"ptr %s, i64 %tagged, i8 {layout.FAULT_ALIGNMENT}, i8 {reported}"
             f.ret("ptr", f.call("ptr", "@abort_access", given))
+    # What a store must do before it writes it does page by page; one that aborts leaves the other page's bytes UNKNOWN.
+    last = f.binary("add", "i64", "%va", f.binary("sub", "i64", "%size", 1))
+    pages = f.binary("lshr", "i64", f.binary("xor", "i64", last, "%va"), 12)
+    parted = f.binary("and", "i1", f.compare("ne", "i64", pages, 0), f.cast("trunc", "i8", writes, "i1"))
     region = f.call("ptr", "@find_region", "ptr %s, i64 %va")
     with f.when(f.compare("eq", "ptr", region, "null"), UNLIKELY):
+        with f.when(parted):
+            golden(f)
         given = f"ptr %s, i64 %tagged, i8 {layout.FAULT_TRANSLATION}, i8 {reported}"
         f.ret("ptr", f.call("ptr", "@abort_access", given))
     flags = f.cast("trunc", "i64", f.field("i64", region, REGION["flags"]), "i8")
+    device = f.compare("ne", "i8", f.binary("and", "i8", flags, layout.DEVICE), 0)
+    with f.when(device, UNLIKELY), f.when(misaligned):
+        given = f"ptr %s, i64 %tagged, i8 {layout.FAULT_ALIGNMENT}, i8 {reported}"
+        f.ret("ptr", f.call("ptr", "@abort_access", given))
     with f.when(f.compare("ne", "i8", f.binary("and", "i8", flags, need), need), UNLIKELY):
+        with f.when(parted):
+            golden(f)
         # Of an atomic access a write is reported only where a read would not have faulted.
         readable = f.binary("and", "i8", flags, READ)
         given = f"ptr %s, i64 %tagged, i8 {layout.FAULT_PERMISSION}, i8 {f.select(atomic, 'i8', readable, writes)}"
         f.ret("ptr", f.call("ptr", "@abort_access", given))
-    last = f.binary("add", "i64", "%va", f.binary("sub", "i64", "%size", 1))
     end = f.field("i64", region, REGION["end"])
     inside = f.compare("ult", "i64", f.binary("sub", "i64", last, "%va"), f.binary("sub", "i64", end, "%va"))
-    # What a store must do before it writes it does page by page.
-    pages = f.binary("lshr", "i64", f.binary("xor", "i64", last, "%va"), 12)
-    parted = f.binary("and", "i1", f.compare("ne", "i64", pages, 0), f.cast("trunc", "i8", writes, "i1"))
     inside = f.binary("and", "i1", inside, f.binary("xor", "i1", parted, 1))
     with f.when(f.binary("xor", "i1", inside, 1), UNLIKELY):
         other = f.call("ptr", "@find_region", f"ptr %s, i64 {last}")
@@ -144,10 +152,6 @@ def _checked() -> Function:
         with f.when(f.binary("or", "i1", lacking, f.compare("ne", "i8", unusual, 0))):
             golden(f)
         f.ret("ptr", "%s")
-    device = f.compare("ne", "i8", f.binary("and", "i8", flags, layout.DEVICE), 0)
-    with f.when(device, UNLIKELY), f.when(misaligned):
-        given = f"ptr %s, i64 %tagged, i8 {layout.FAULT_ALIGNMENT}, i8 {reported}"
-        f.ret("ptr", f.call("ptr", "@abort_access", given))
     host = f.field("i64", region, REGION["host"])
     start = f.field("i64", region, REGION["start"])
     addend = f.binary("sub", "i64", host, start)

@@ -4,7 +4,7 @@ from assay64.reference.pseudocode import (
     UNKNOWN,
     XSP,
     AuthKey,
-    BaseAddress,
+    CheckSPAlignment,
     Constraint,
     ConstrainUnpredictable,
     CreateAccDescGPR,
@@ -32,7 +32,8 @@ def load_register_authenticated(M, S, imm9, W, Rn, Rt):
         constraint = ConstrainUnpredictable("WBOVERLAPLD")
         wback = constraint is not Constraint.WBSUPPRESS
         wb_unknown = constraint is Constraint.UNKNOWN
-    address = AuthKey(BaseAddress(Rn), Zeros(64), bits(1, 1) @ M, is_combined=True) + offset
+    address = AuthKey(XSP[Rn, 64], Zeros(64), bits(1, 1) @ M, is_combined=True) + offset
+    CheckSPAlignment(Rn)
     X[Rt, 64] = Mem[address, 8, CreateAccDescGPR(MemOp.LOAD)]
     if wback:
         XSP[Rn, 64] = UNKNOWN(64) if wb_unknown else address
