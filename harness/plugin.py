@@ -6,6 +6,7 @@ test with an unsupported case as skipped, and writes a record of every check whe
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Generator, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -51,6 +52,13 @@ def _number(text: str) -> int:
     return int(text, 0)
 
 
+def _amount_drawn(text: str) -> int:
+    amount = int(text, 0)
+    if amount < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1 is drawn")
+    return amount
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("assay64", "conformance of ARM64 execution backends")
     group.addoption(
@@ -76,13 +84,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--assay-cases",
-        type=int,
+        type=_amount_drawn,
         metavar="N",
         help="how many random cases each random test draws (default: what the profile says)",
     )
     group.addoption(
         "--assay-row-cases",
-        type=int,
+        type=_amount_drawn,
         metavar="N",
         help="how many random states each row of the specification gets (default: what the profile says)",
     )
@@ -108,6 +116,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("backend") and not _is_worker(config):
         # Here a mistake is one line; during collection it would be an error in every test.
         _chosen_backends(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # xdist may end a worker as soon as its session is finished.
+    if _is_worker(session.config) and (journal := session.config.stash.get(_records, None)) is not None:
+        journal.close()
+        session.config.stash[_records] = None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

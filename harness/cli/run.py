@@ -29,7 +29,7 @@ STOP_TIMEOUT_S = 20.0
 MAX_JOBS = 8
 LOG = "pytest.log"
 # pytest's exit codes: tests failed; nothing was collected.
-PASSED, FAILED, NOTHING = 0, 1, 5
+PASSED, FAILED, DIED, NOTHING = 0, 1, 3, 5
 LOG_LINES_SHOWN = 20
 # The suites are run with this and nothing of the caller's own pytest configuration.
 INI = "[pytest]\naddopts = --import-mode=importlib --strict-markers -m 'not nightly'\nxfail_strict = true\n"
@@ -114,6 +114,8 @@ def run(
         records = store.read(directory)
         if not records.tallies and not records.errors():
             raise _nothing_ran(code, directory / LOG, select)
+        if code == FAILED and not (records.count(FAILING) or records.errors()):
+            code = DIED
         whole = select is None and not suites
         if not as_json or baseline is None:
             _print(records, directory / LOG, code, as_json=as_json, whole=whole)

@@ -65,8 +65,9 @@ def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
         context.Process(target=main, args=(settings, index, reports.put, stop), daemon=True, name=f"shard {index}")
         for index in range(settings.jobs)
     ]
-    for process in processes:
-        process.start()
+    with _deaf():
+        for process in processes:
+            process.start()
     left, error = settings.jobs, None
     with _interrupts(stop.set) as interrupted:
         try:
@@ -95,6 +96,16 @@ def run(settings: Settings, show: Show) -> tuple[Totals, list[Finding]]:
             raise EngineUnavailable(error.error.partition(": ")[2])
         raise CampaignError(f"a process of the campaign failed: {error.error}")
     return totals, _findings(triage, settings, lambda what: show(totals, what))
+
+
+@contextlib.contextmanager
+def _deaf() -> Generator[None]:
+    """Children that are started here do not hear Ctrl-C, which would end them before they can say how far they are."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -307,6 +307,15 @@ def test_run_finds_shrinks_and_replays_a_wrong_flag(command, suite, tmp_path):
     assert "C differs" in out
 
 
+def test_a_run_whose_pytest_died_is_no_success(command, suite, tmp_path):
+    (tmp_path / "file").write_text("")
+    junit = tmp_path / "file" / "junit.xml"
+    code, out, _ = command("run", str(suite), "-k", "adds", "--backend", "reference", "--junitxml", str(junit))
+    assert code == 1
+    assert "pytest ended early" in out
+    assert "Error" in out
+
+
 def test_run_shrinks_a_sequence_to_one_instruction(command, suite):
     code, out, _ = command("run", str(suite), "-k", "test_sequence", "--backend", fake("WRONG_CARRY"))
     assert code == 1

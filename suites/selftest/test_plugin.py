@@ -65,6 +65,14 @@ def test_each_backend_has_its_own_run_of_a_test(plain_pytest):
     assert "2 passed" in out
 
 
+@pytest.mark.parametrize("option", ["--assay-cases", "--assay-row-cases"])
+def test_nothing_can_be_drawn_no_times(plain_pytest, option):
+    code, out = plain_pytest(IMPORTS + "def test_it(backend):\n    pass\n", "--backend", "reference", option, "0")
+    assert code == 4
+    assert "0: at least 1 is drawn" in out
+    assert "INTERNALERROR" not in out
+
+
 def test_unsupported_is_skipped_and_a_failure_after_it_still_fails(plain_pytest):
     unsupported = "    case('nop', expect(), requires=['FEAT_NONE']).check(backend)\n"
     wrong = "    case('nop', expect(x0=1)).check(backend)\n"

@@ -186,9 +186,9 @@ def serve(requests, answers):
             answers.flush()
 
 
-if len(sys.argv) == 1:
+if __name__ == "__main__" and len(sys.argv) == 1:
     serve(sys.stdin.buffer, sys.stdout.buffer)
-else:  # toy.py PATH: listen at a local socket, one connection after the other
+elif __name__ == "__main__":  # toy.py PATH: listen at a local socket, one connection after the other
     Path(sys.argv[1]).unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
