@@ -106,6 +106,7 @@ def test_the_linux_program_is_compiled_and_runs_under_qemu(judge, token, tmp_pat
     code, output = run(*(cross_compiler() or ()), *flags, "-o", "repro", "repro.c", cwd=tmp_path)
     assert code == 0, output
     if emulator := shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static"):
+        check(*run(emulator, "./repro", cwd=tmp_path), token)
         check(*run(emulator, "-cpu", "max,sve=off,sme=off", "./repro", cwd=tmp_path), token)
 
 

@@ -50,10 +50,23 @@ struct vectors {
     uint64_t v[32][2];
 };
 
-static struct vectors *find_vectors(ucontext_t *context) {
+static uint32_t *find_record(ucontext_t *context, uint32_t magic) {
     uint32_t *record = (uint32_t *)context->uc_mcontext.__reserved;
-    while (record[0] && record[0] != 0x46508001) record += record[1] / 4;
-    return (struct vectors *)record;
+    while (record[0] && record[0] != magic) record += record[1] / 4;
+    return record;
+}
+
+static struct vectors *find_vectors(ucontext_t *context) {
+    return (struct vectors *)find_record(context, 0x46508001);
+}
+
+/* Where there is SVE, its record may be what counts: behind the header the length of a register, then the registers. */
+static void fill_sve(ucontext_t *context) {
+    uint32_t *record = find_record(context, 0x53564501);
+    const unsigned size = record[0] ? *(uint16_t *)(record + 2) : 0;
+    if (!size || record[1] < 16 + 32 * size) return;
+    memset(record + 4, 0, 32 * size);
+    for (unsigned i = 0; i < 32; ++i) memcpy((char *)(record + 4) + i * size, given.v[i], 16);
 }
 
 static mcontext_t host;
@@ -72,6 +85,7 @@ static void enter(ucontext_t *context) {
     memcpy(vectors->v, given.v, sizeof given.v);
     vectors->fpcr = (uint32_t)given.fpcr;
     vectors->fpsr = (uint32_t)given.fpsr;
+    fill_sve(context);
     running = 1;
 }
 
