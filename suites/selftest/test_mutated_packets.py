@@ -12,6 +12,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -259,6 +260,7 @@ def created(path: Path, more: dict[str, int], count: int) -> list[int]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.skipif(shutil.which("make") is None or shutil.which("cc") is None, reason="make and cc build the example")
 @pytest.mark.parametrize("count", COUNTS)
 def test_configurations_of_the_example(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
