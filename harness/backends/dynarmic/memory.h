@@ -85,7 +85,10 @@ public:
             fault = Fault{ASSAY64_FAULT_ALIGNMENT, address};
             return nullptr;
         }
-        if (!Check(address, need, fault)) return nullptr;
+        if ((first->permissions & need) != need) {
+            fault = Fault{ASSAY64_FAULT_PERMISSION, address};
+            return nullptr;
+        }
         std::uint8_t* const host = first->host + (address & kPageMask);
         if ((address & kPageMask) + size <= kPageSize) return host;
         const std::uint64_t next = (address | kPageMask) + 1;
