@@ -18,7 +18,7 @@ import pytest
 from assay64.harness.backends import registry
 from assay64.harness.backends.contract import BackendDied
 from assay64.harness.backends.program import ProgramBackend
-from assay64.harness.backends.program.connection import ProtocolError
+from assay64.harness.backends.program.connection import ProtocolError, start
 from assay64.harness.backends.program.protocol import HEADER, INFO, Kind
 from assay64.harness.cases.tokens import from_token
 from assay64.harness.cli import invoke
@@ -196,6 +196,14 @@ def test_a_program_that_is_no_backend_is_not_available(tmp_path, program, compla
     path.write_text(program, "utf-8")
     backend = registry.load(f"exec:{sys.executable} {path}")
     assert complaint in (backend.available() or "")
+
+
+def test_what_a_program_said_before_it_ended_is_heard():
+    connection = start(["/bin/sh", "-c", "echo hello, I am a backend"], "a greeter")
+    os.waitid(os.P_PID, connection._process.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(ProtocolError, match="what is no frame"):
+        connection.ask(Kind.HELLO, 0, b"")
+    connection.close()
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,10 @@ class _Answers:
         self._received = bytearray()
         self.deadline: float | None = None
 
+    def come(self, timeout_s: float) -> bool:
+        """Whether there are bytes, or an end, within that time."""
+        return bool(self._received) or _readable(self._descriptor, timeout_s)
+
     def read(self, size: int) -> bytes:
         """``size`` bytes, or fewer when they end before. Raises _Late behind the deadline."""
         while len(self._received) < size:
@@ -111,8 +115,10 @@ class Connection:
             with self._writing:
                 self._requests.write(HEADER.pack(kind, machine, len(payload)) + payload)
                 self._requests.flush()
-        except (BrokenPipeError, ConnectionError) as error:
-            raise self._died() from error
+        except ConnectionError as error:
+            # It may have ended already, and what it said before tells more than that it did: `answer` reads both.
+            if not self._answers.come(END_TIMEOUT_S):
+                raise self._died() from error
 
     def answer(self, kind: Kind) -> bytes:
         """The next answer, which must be to a request of this kind."""
