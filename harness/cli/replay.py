@@ -81,17 +81,14 @@ def _text(case: Case, name: str, verdict: Verdict, judge: Judge) -> str:
 
 def _emitted(form: str, cases: tuple[Case, ...]) -> str:
     """The one case as a reproducer, with what Arm permits."""
-    from assay64.harness.cases.emitting import FORMS, emit, without_fill
+    from assay64.harness.cases.emitting import emit, prepared
     from assay64.harness.cases.outcome import Verdict
     from assay64.harness.cases.tokens import to_token
     from assay64.harness.judge.judge import Judge
 
-    if form not in FORMS:
-        raise UsageError(f"--emit: no form is called {form!r}: there are {', '.join(FORMS)}")
     if len(cases) != 1:
         raise UsageError(f"--emit prints one case, and the file has {len(cases)}")
-    # What a suite expects holds for the memory as it is.
-    case = cases[0] if form == "case" or cases[0].permitted is not None else without_fill(cases[0])
+    case = prepared(form, cases[0])
     with Judge() as judge:
         permitted = judge.expected(case)
     if isinstance(permitted, Verdict):

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from assay64.harness.cases.case import Case
 from assay64.harness.cases.emitting import dynarmic, linux, litmus, unicorn_c, unicorn_python
-from assay64.harness.cases.emitting.scenario import Unfit, scenario, without_fill
+from assay64.harness.cases.emitting.scenario import Unfit, scenario, with_word_at_end, without_fill
 from assay64.harness.cases.files import dump_case
 from assay64.harness.cases.outcome import Permitted
 from assay64.harness.errors import UsageError
 
-__all__ = ["FORMS", "emit", "without_fill"]
+__all__ = ["FORMS", "emit", "prepared"]
 
 # Form -> what it is
 FORMS: Mapping[str, str] = {
@@ -32,15 +32,26 @@ _WRITERS: Mapping[str, Callable[..., str]] = {
     "unicorn-c": unicorn_c.write,
     "unicorn-python": unicorn_python.write,
 }
+# What stands where the code ends, and can be read there as any other memory.
+_AT_END = {"linux": linux.AT_END, "dynarmic": dynarmic.AT_END}
 
 
-def emit(form: str, case: Case, permitted: Sequence[Permitted], token: str) -> str:
-    """``case`` in ``form``; ``permitted`` is what Arm allows, ``token`` is named in its heading.
-
-    Raises UsageError for a form that does not exist, and for a case that it cannot express.
+def prepared(form: str, case: Case) -> Case:
+    """The case as ``form`` runs it, which is to be asked what it comes to: a program's memory is little, and has an
+    instruction at its end. A case that says what is permitted stays as it is.
     """
     if form not in FORMS:
         raise UsageError(f"no form is called {form!r}: there are {', '.join(FORMS)}")
+    if form == "case" or case.permitted is not None:
+        return case
+    return with_word_at_end(without_fill(case), _AT_END[form]) if form in _AT_END else without_fill(case)
+
+
+def emit(form: str, case: Case, permitted: Sequence[Permitted], token: str) -> str:
+    """``case``, as it was ``prepared``, in ``form``; ``permitted`` is what Arm allows, ``token`` is in its heading.
+
+    Raises UsageError for a case that the form cannot express.
+    """
     try:
         if form == "case":
             return dump_case(case) + "\n"

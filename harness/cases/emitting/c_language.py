@@ -15,12 +15,23 @@ struct registers {
 struct bytes {
     uint64_t address;
     unsigned size;
-    const char *data;
+    const char *data; /* NULL in an outcome: not compared */
 };
+struct region {
+    uint64_t address;
+    size_t size;
+    unsigned char *before, *wanted, *found;
+};
+/* How it ended; of an abort the kind, ANY where that is not compared, and the address. */
+struct ending {
+    int stop, kind;
+    uint64_t address, mask;
+};
+#define ANY -1
 struct outcome {
     struct registers value, mask; /* a bit that is clear in the mask is not compared */
-    int stop;
-    const struct bytes *memory;
+    struct ending ending;
+    const struct bytes *memory; /* what it changes: all else is as it was before */
     unsigned n_memory;
 };
 """
@@ -31,17 +42,74 @@ static void show(const char *name, uint64_t high, uint64_t low, uint64_t expecte
            (unsigned long long)low, (unsigned long long)expected_high, (unsigned long long)expected_low);
 }
 
-/* How many registers and pieces of memory differ from one permitted outcome. */
-static int compare(const struct registers *got, int stop, const struct outcome *wanted, int print) {
+static unsigned char *allocate(size_t size) {
+    unsigned char *found = malloc(size);
+    if (found) return found;
+    perror("malloc");
+    exit(2);
+}
+
+/* The memory as it is before the code runs. */
+static void remember_memory(void) {
+    for (struct region *one = regions; one < regions + N_REGIONS; ++one) {
+        one->before = allocate(one->size);
+        one->wanted = allocate(one->size);
+        one->found = allocate(one->size);
+        read_memory(one->address, one->before, one->size);
+    }
+}
+
+static void look_at_memory(void) {
+    for (struct region *one = regions; one < regions + N_REGIONS; ++one)
+        read_memory(one->address, one->found, one->size);
+}
+
+/* What an outcome leaves there. */
+static void fill_wanted(const struct region *region, const struct outcome *outcome) {
+    memcpy(region->wanted, region->before, region->size);
+    for (unsigned i = 0; i < outcome->n_memory; ++i)
+        for (unsigned byte = 0; byte < outcome->memory[i].size; ++byte) {
+            const char *data = outcome->memory[i].data;
+            const uint64_t place = outcome->memory[i].address + byte - region->address;
+            if (place < region->size) region->wanted[place] = data ? (unsigned char)data[byte] : region->found[place];
+        }
+}
+
+static int compare_memory(const struct outcome *wanted, int print) {
     int differences = 0;
+    for (const struct region *one = regions; one < regions + N_REGIONS; ++one) {
+        fill_wanted(one, wanted);
+        for (size_t i = 0; i < one->size; ++i) {
+            if (one->found[i] == one->wanted[i]) continue;
+            if (print && ++differences <= 16)
+                printf("  memory 0x%llx is 0x%02x, expected 0x%02x%s\\n", (unsigned long long)(one->address + i),
+                       one->found[i], one->wanted[i], one->wanted[i] == one->before[i] ? ", as it was before" : "");
+            else if (!print)
+                return 1;
+        }
+    }
+    if (differences > 16) printf("  and %d more bytes\\n", differences - 16);
+    return differences;
+}
+
+static int compare_ending(struct ending got, struct ending wanted, int print) {
+    const int different = got.stop != wanted.stop || (wanted.kind != ANY && got.kind != wanted.kind);
+    const int elsewhere = !different && ((got.address ^ wanted.address) & wanted.mask) != 0;
+    if (print && different)
+        printf("  it stops with %d (kind %d), expected %d (kind %d)\\n", got.stop, got.kind, wanted.stop, wanted.kind);
+    if (print && elsewhere)
+        printf("  it faults at 0x%llx, expected 0x%llx\\n", (unsigned long long)got.address,
+               (unsigned long long)wanted.address);
+    return different + elsewhere;
+}
+
+/* How much differs from one permitted outcome. */
+static int compare(const struct registers *got, struct ending ending, const struct outcome *wanted, int print) {
+    int differences = compare_ending(ending, wanted->ending, print) + compare_memory(wanted, print);
     char name[8];
     const uint64_t *values = (const uint64_t *)got, *expected = (const uint64_t *)&wanted->value;
     const uint64_t *masks = (const uint64_t *)&wanted->mask;
     static const char *const others[] = {"sp", "pc", "nzcv", "fpcr", "fpsr"};
-    if (stop != wanted->stop) {
-        ++differences;
-        if (print) printf("  it stops with %d, expected %d\\n", stop, wanted->stop);
-    }
     for (unsigned i = 0; i < 36; ++i) {
         if (!((values[i] ^ expected[i]) & masks[i])) continue;
         ++differences;
@@ -56,21 +124,16 @@ static int compare(const struct registers *got, int stop, const struct outcome *
         snprintf(name, sizeof name, "v%u", i);
         if (print) show(name, got->v[i][1], got->v[i][0], wanted->value.v[i][1], wanted->value.v[i][0]);
     }
-    for (unsigned i = 0; i < wanted->n_memory; ++i) {
-        if (same_memory(&wanted->memory[i])) continue;
-        ++differences;
-        if (print) printf("  memory at 0x%llx differs\\n", (unsigned long long)wanted->memory[i].address);
-    }
     return differences;
 }
 
 /* 0 when what happened is one of the permitted outcomes. */
-static int judge(const struct registers *got, int stop) {
+static int judge(const struct registers *got, struct ending ending) {
     const unsigned count = sizeof permitted / sizeof *permitted;
     for (unsigned i = 0; i < count; ++i)
-        if (compare(got, stop, &permitted[i], 0) == 0) return puts("as Arm permits"), 0;
+        if (compare(got, ending, &permitted[i], 0) == 0) return puts("as Arm permits"), 0;
     printf("DIFFERENT from %s:\\n", count > 1 ? "each permitted outcome; from the first" : "what Arm permits");
-    compare(got, stop, &permitted[0], 1);
+    compare(got, ending, &permitted[0], 1);
     return 1;
 }
 """
@@ -86,27 +149,34 @@ def code_table(scenario: Scenario) -> str:
     return "\n".join(["static const uint32_t code[] = {", *lines, "};", ""])
 
 
-def tables(scenario: Scenario, stops: Iterable[int]) -> str:
-    """The constants: given registers, contents of memory, permitted outcomes with how each stops."""
+def tables(scenario: Scenario, stops: Iterable[tuple[int, int | str]], address_mask: int = MASK64) -> str:
+    """The constants: given registers, memory, permitted outcomes with the (stop, kind) of each.
+
+    ``address_mask`` has the bits of a fault's address that the platform reports.
+    """
     lines = [f"static const struct registers given = {{{_registers(scenario.given.items())}}};"]
-    lines += ["static const struct bytes contents[] = {"]
+    lines += [f"#define N_REGIONS {len(scenario.regions)}", "static struct region regions[] = {"]
+    lines += [f"    {{0x{address:x}, 0x{size:x}, NULL, NULL, NULL}}," for address, size, _ in regions(scenario)]
+    lines += ["};", "static const struct bytes contents[] = {"]
     lines += [f"    {_bytes(address, data)}," for address, data in scenario.contents] or ['    {0, 0, ""},']
     lines += ["};"]
     for number, ending in enumerate(scenario.endings):
         lines += [f"static const struct bytes memory_{number}[] = {{"]
-        lines += [f"    {_bytes(address, data)}," for address, data in ending.memory] or ['    {0, 0, ""},']
-        lines += ["};"]
+        lines += [f"    {_bytes(address, data)}," for address, data in ending.memory]
+        lines += [f"    {{0x{address:x}, {size}, NULL}}," for address, size in ending.unknown]
+        lines += ["    {0, 0, NULL},", "};"]
     lines += ["static const struct outcome permitted[] = {"]
-    for number, (ending, stop) in enumerate(zip(scenario.endings, stops, strict=True)):
+    for number, (ending, (stop, kind)) in enumerate(zip(scenario.endings, stops, strict=True)):
         values = [(name, value) for name, value, _ in ending.registers]
         masks = [(name, mask) for name, _, mask in ending.registers]
+        address, mask = (0, 0) if ending.address is None else (ending.address, address_mask)
         lines += [
             "    {",
             f"        .value = {{{_registers(values)}}},",
             f"        .mask = {{{_registers(masks)}}},",
-            f"        .stop = {stop},",
+            f"        .ending = {{{stop}, {kind}, 0x{address:x}, 0x{mask:x}}},",
             f"        .memory = memory_{number},",
-            f"        .n_memory = {len(ending.memory)},",
+            f"        .n_memory = {len(ending.memory) + len(ending.unknown)},",
             "    },",
         ]
     return "\n".join([*lines, "};", ""])

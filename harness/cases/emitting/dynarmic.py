@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from assay64.harness.cases.emitting.scenario import Ending, Scenario, Unfit
@@ -9,6 +10,8 @@ from assay64.harness.cases.outcome import ExitKind
 from assay64.harness.cases.state import MASK64, PAC_KEYS
 
 MASK32 = (1 << 32) - 1
+EXCLUSIVE = re.compile("(lda?|stl?)x[rp][bh]?")
+AT_END = 0x1400_0000  # B ., as its other tests have it
 
 
 def write(scenario: Scenario) -> str:
@@ -22,17 +25,18 @@ def write(scenario: Scenario) -> str:
     lines = [f"// {line}" for line in scenario.heading()]
     lines += [f'TEST_CASE("A64: {scenario.name}", "[a64]") {{', "    A64TestEnv env;"]
     lines += ["    A64::UserConfig conf{&env};"]
-    if any("x" in text.split()[0] for _, _, text in scenario.listing()):  # ldxr, stlxp, casp, ...
+    if any(EXCLUSIVE.fullmatch(text.split()[0]) for _, _, text in scenario.listing()):
         lines += ["    ExclusiveMonitor monitor{1};", "    conf.global_monitor = &monitor;"]
     lines += ["    A64::Jit jit{conf};", ""]
     lines += [f"    env.code_mem_start_address = 0x{scenario.code_address:x};"]
     lines += [f"    env.code_mem.emplace_back(0x{word:08x});  // {text}" for _, word, text in scenario.listing()]
-    lines += ["    env.code_mem.emplace_back(0x14000000);  // B .", ""]
+    lines += [f"    env.code_mem.emplace_back(0x{AT_END:08x});  // B .", ""]
     lines += [f"    {line}" for line in _memory(scenario)]
     lines += [f"    {line}" for line in _given(scenario)]
     lines += [
         f"    jit.SetPC(0x{scenario.code_address:x});",
         f"    env.ticks_left = {scenario.budget};",
+        "    auto expected_memory = env.modified_memory;",
         "    jit.Run();",
         "",
     ]
@@ -43,13 +47,14 @@ def write(scenario: Scenario) -> str:
 def _memory(scenario: Scenario) -> Iterator[str]:
     """Its environment gives every byte that is not there the low byte of the address: all bytes have to be there."""
     for region in scenario.regions:
-        if "w" in region.permissions:
-            yield f"for (u64 address = 0x{region.address:x}; address < 0x{region.address + region.size:x}; ++address)"
-            yield "    env.modified_memory[address] = 0;"
+        yield f"for (u64 address = 0x{region.address:x}; address < 0x{region.address + region.size:x}; ++address)"
+        yield "    env.modified_memory[address] = 0;"
     for address, data in scenario.contents:
         for index, byte in enumerate(data):
             if byte:
                 yield f"env.modified_memory[0x{address + index:x}] = 0x{byte:02x};"
+    yield "for (size_t i = 0; i < 4 * env.code_mem.size(); ++i)"
+    yield f"    env.modified_memory[0x{scenario.code_address:x} + i] = env.code_mem[i / 4] >> i % 4 * 8 & 0xff;"
 
 
 def _given(scenario: Scenario) -> Iterator[str]:
@@ -82,7 +87,16 @@ def _checks(ending: Ending) -> Iterator[str]:
             yield _require(f"jit.{getter}()", value, mask, MASK64 if name in ("sp", "pc") else width)
     for address, data in ending.memory:
         for index, byte in enumerate(data):
-            yield f"REQUIRE(env.modified_memory[0x{address + index:x}] == 0x{byte:02x});"
+            yield f"expected_memory[0x{address + index:x}] = 0x{byte:02x};"
+    for address, size in ending.unknown:
+        yield f"for (u64 address = 0x{address:x}; address < 0x{address + size:x}; ++address)"
+        yield "    expected_memory[address] = env.modified_memory[address];"
+    yield "for (const auto& [address, byte] : env.modified_memory) {"
+    yield "    if (expected_memory.count(address) && expected_memory[address] == byte)"
+    yield "        continue;"
+    yield "    CAPTURE(address);"
+    yield "    REQUIRE(byte == expected_memory[address]);"
+    yield "}"
 
 
 def _require(what: str, value: int, mask: int, whole: int) -> str:

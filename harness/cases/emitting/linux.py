@@ -7,8 +7,8 @@ the code or by the signal that the code causes, whose frame holds every register
 from __future__ import annotations
 
 from assay64.harness.cases.emitting.c_language import COMPARISON, STRUCTURES, comment, regions, tables
-from assay64.harness.cases.emitting.scenario import Scenario, Unfit
-from assay64.harness.cases.outcome import Exit, ExitKind, Fault
+from assay64.harness.cases.emitting.scenario import Ending, Scenario, Unfit
+from assay64.harness.cases.outcome import ExitKind, Fault
 from assay64.harness.cases.state import PAC_KEYS
 
 # What Linux makes of an exception of EL0: the signal's number (arch/arm64/kernel/traps.c, mm/fault.c). 0: the end.
@@ -22,6 +22,10 @@ _SIGNALS = {
     ExitKind.PC_ALIGNMENT: SIGBUS,
     ExitKind.SP_ALIGNMENT: SIGBUS,
 }
+AT_END = 0xD420_0000
+_CODES = {Fault.TRANSLATION: "SEGV_MAPERR", Fault.PERMISSION: "SEGV_ACCERR"}
+# It does not tell the top byte of a fault's address.
+MASK56 = (1 << 56) - 1
 
 _HEAD = """\
 #define _GNU_SOURCE
@@ -37,9 +41,7 @@ _HEAD = """\
 """
 
 _BODY = """\
-static int same_memory(const struct bytes *expected) {
-    return memcmp((const void *)expected->address, expected->data, expected->size) == 0;
-}
+static void read_memory(uint64_t address, void *data, size_t size) { memcpy(data, (const void *)address, size); }
 
 """
 
@@ -72,7 +74,7 @@ static void fill_sve(ucontext_t *context) {
 static mcontext_t host;
 static volatile sig_atomic_t running;
 static struct registers got;
-static volatile int stop = -1;
+static struct ending ending = {-1, 0, 0, 0};
 
 static void enter(ucontext_t *context) {
     mcontext_t *frame = &context->uc_mcontext;
@@ -89,7 +91,7 @@ static void enter(ucontext_t *context) {
     running = 1;
 }
 
-static void leave(int number, ucontext_t *context) {
+static void leave(int number, const siginfo_t *info, ucontext_t *context) {
     mcontext_t *frame = &context->uc_mcontext;
     struct vectors *vectors = find_vectors(context);
     memcpy(got.x, frame->regs, sizeof got.x);
@@ -99,17 +101,18 @@ static void leave(int number, ucontext_t *context) {
     memcpy(got.v, vectors->v, sizeof got.v);
     got.fpcr = vectors->fpcr;
     got.fpsr = vectors->fpsr;
-    stop = number == SIGTRAP && frame->pc == UNTIL ? 0 : number;
+    ending.stop = number == SIGTRAP && frame->pc == UNTIL ? 0 : number;
+    ending.kind = info->si_code;
+    ending.address = (uint64_t)info->si_addr;
     running = 0;
     *frame = host;
 }
 
 static void on_signal(int number, siginfo_t *info, void *context) {
-    (void)info;
     if (number == SIGUSR1 && !running)
         enter(context);
     else if (running)
-        leave(number, context);
+        leave(number, info, context);
     else
         abort();
 }
@@ -135,15 +138,19 @@ int main(void) {
     for (unsigned i = 0; i < sizeof contents / sizeof *contents; ++i)
         memcpy((void *)contents[i].address, contents[i].data, contents[i].size);
     memcpy((void *)CODE_ADDRESS, first_word, (size_t)(end_of_code - first_word));
-    *(uint32_t *)UNTIL = 0xd4200000; /* brk #0 */
+    *(uint32_t *)UNTIL = AT_END;
     __builtin___clear_cache((char *)CODE_ADDRESS, (char *)UNTIL + 4);
+    remember_memory();
     protect_regions();
     sigaltstack(&stack, NULL);
     for (unsigned i = 0; i < sizeof signals / sizeof *signals; ++i) sigaction(signals[i], &action, NULL);
     alarm(5);
     raise(SIGUSR1);
     alarm(0);
-    return judge(&got, stop);
+    for (struct region *one = regions; one < regions + N_REGIONS; ++one)
+        mprotect((void *)one->address, one->size, PROT_READ);
+    look_at_memory();
+    return judge(&got, ending);
 }
 """
 
@@ -153,6 +160,8 @@ def write(scenario: Scenario) -> str:
         if ending.exit.kind is ExitKind.SVC:
             raise Unfit("it ends with SVC, which is a system call on Linux")
     scenario.only(*_SIGNALS)
+    if any(word & 0xFFFF_F000 == 0xD538_0000 for word in scenario.code):
+        raise Unfit("Linux answers reads of ID registers itself")
     scenario.without("tpidr_el0", "tpidrro_el0", "btype", "ssbs", "dit", "tco", "ss", "il", "daif", *PAC_KEYS)
     size = 4 * len(scenario.code)
     if not any(
@@ -172,11 +181,12 @@ def write(scenario: Scenario) -> str:
         (
             comment([*scenario.heading(), "", "For arm64 Linux: cc -static -o repro repro.c && ./repro"]),
             _HEAD,
-            f"#define CODE_ADDRESS 0x{scenario.code_address:x}ull\n#define UNTIL 0x{scenario.until:x}ull\n\n",
+            f"#define CODE_ADDRESS 0x{scenario.code_address:x}ull\n#define UNTIL 0x{scenario.until:x}ull\n"
+            f"#define AT_END 0x{AT_END:x} /* brk #0 */\n\n",
             f'__asm__(\n    ".pushsection .rodata\\n"\n    "first_word:\\n"\n{assembly}\n'
             '    "end_of_code:\\n"\n    ".popsection\\n");\nextern const char first_word[], end_of_code[];\n\n',
             STRUCTURES,
-            tables(scenario, [_signal(ending.exit) for ending in scenario.endings]),
+            tables(scenario, [_stop(ending) for ending in scenario.endings], MASK56),
             "\n",
             _BODY,
             COMPARISON,
@@ -189,8 +199,12 @@ def write(scenario: Scenario) -> str:
     )
 
 
-def _signal(ended: Exit) -> int:
-    return SIGBUS if ended.kind is ExitKind.DATA_ABORT and ended.fault is Fault.ALIGNMENT else _SIGNALS[ended.kind]
+def _stop(ending: Ending) -> tuple[int, int | str]:
+    """The signal, and its code where that tells the kind of the fault."""
+    ended = ending.exit
+    if ended.kind is ExitKind.DATA_ABORT and ended.fault is Fault.ALIGNMENT:
+        return SIGBUS, "BUS_ADRALN"
+    return _SIGNALS[ended.kind], "ANY" if ending.fault is None else _CODES.get(ending.fault, "ANY")
 
 
 def _protection(letters: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import msgspec
 
-from assay64.harness.cases.case import STACK_POINTER, Case, MemoryType, Region, Run
+from assay64.harness.cases.case import STACK_POINTER, Case, Environment, MemoryType, Region, Run
 from assay64.harness.cases.disassembling import disassemble
 from assay64.harness.cases.memory import fill_bytes
-from assay64.harness.cases.outcome import Exit, ExitKind, Permitted
+from assay64.harness.cases.outcome import ADDRESS_EXITS, Exit, ExitKind, Fault, Permitted
 from assay64.harness.cases.state import MASK64, MASK128, State, locate
 
 # How much of pseudo-random memory is kept around what a register points to.
@@ -27,16 +28,16 @@ class Unfit(Exception):
 @dataclass(frozen=True)
 class Ending:
     """One permitted outcome. ``registers`` are (name, value, mask of the bits that are compared), PC included;
-    ``memory`` are (address, bytes) of what has changed.
+    ``memory`` are (address, bytes) of what has changed, ``unknown`` (address, size) of what is not compared: all else
+    must be as it was. ``fault`` and ``address`` are those of an abort, None where there is none or it is not compared.
     """
 
     exit: Exit
     registers: tuple[tuple[str, int, int], ...]
     memory: tuple[tuple[int, bytes], ...]
-
-    @property
-    def pc(self) -> int:
-        return next(value for name, value, _ in self.registers if name == "pc")
+    unknown: tuple[tuple[int, int], ...]
+    fault: Fault | None
+    address: int | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ class Scenario:
     regions: tuple[Region, ...]
     contents: tuple[tuple[int, bytes], ...]
     endings: tuple[Ending, ...]
+
+    @property
+    def free_page(self) -> int:
+        """The address of 64 KiB where the case has no memory."""
+        taken = [range(one.address, one.address + one.size) for one in self.regions]
+        pages = (page << 16 for page in count(1))
+        return next(page for page in pages if all(page + 0xFFFF < one.start or page >= one.stop for one in taken))
 
     def listing(self) -> Iterator[tuple[int, int, str]]:
         """(address, word, assembly) of the code."""
@@ -93,17 +101,24 @@ def scenario(case: Case, permitted: Sequence[Permitted], token: str) -> Scenario
     """The case as one program. Raises Unfit when it is more than that."""
     if len(case.states) != 1 or len(case.actions) != 1 or not isinstance(case.actions[0], Run):
         raise Unfit("it is a script for several vCPUs or of several actions")
+    if "exit" in case.observe.ignore:
+        raise Unfit("it does not ask how it ends")
     if case.environment.exception_level:
         raise Unfit("it runs at EL1")
-    if any(region.memory_type is MemoryType.DEVICE or region.tagged or region.backing for region in case.regions):
-        raise Unfit("it has Device, tagged or aliased memory")
+    plain = Environment(model=case.environment.model)
+    if other := [name for name in plain.__struct_fields__ if getattr(case.environment, name) != getattr(plain, name)]:
+        raise Unfit(f"its environment has another {', '.join(other)}")
+    if any(
+        region.memory_type is MemoryType.DEVICE or region.tagged or region.guarded or region.backing
+        for region in case.regions
+    ):
+        raise Unfit("it has Device, tagged, guarded or aliased memory")
     run = case.actions[0]
-    until = case.end if run.until is None else run.until
+    until = _until(case)
     given = dict(case.states[0].registers())
     given.setdefault("sp", STACK_POINTER)
     if given.pop("pc", case.code_address) != case.code_address:
         raise Unfit("it does not begin at the beginning of its code")
-    ignored = set(case.observe.ignore)
     return Scenario(
         token=token,
         model=case.environment.model,
@@ -114,22 +129,29 @@ def scenario(case: Case, permitted: Sequence[Permitted], token: str) -> Scenario
         given=given,
         regions=case.regions,
         contents=tuple(_contents(case)),
-        endings=tuple(_ending(one, ignored) for one in permitted),
+        endings=tuple(_ending(one, case) for one in permitted),
     )
 
 
-def _ending(one: Permitted, ignored: set[str]) -> Ending:
-    final = dict(one.outcome.states[0].registers())
-    unknown = one.unknown.registers[0] if one.unknown.registers else {}
-    registers = [(name, final.get(name, 0), _mask(name) & ~unknown.get(name, 0)) for name in COMPARED]
-    changed = () if one.unknown.all_memory or one.unknown.memory or "memory" in ignored else one.outcome.memory
+def _ending(one: Permitted, case: Case) -> Ending:
+    ignored, unknown = set(case.observe.ignore), one.unknown
+    ended, final = one.outcome.exits[0], dict(one.outcome.states[0].registers())
+    loose = unknown.registers[0] if unknown.registers else {}
+    registers = [(name, final.get(name, 0), _mask(name) & ~loose.get(name, 0)) for name in COMPARED]
+    everywhere = unknown.all_memory or "memory" in ignored
+    fields = {f"exit.{name}" for name in unknown.exit_fields[0]} if unknown.exit_fields else set[str]()
+    fields |= ignored
+    aborts = ended.kind in ADDRESS_EXITS
     return Ending(
-        exit=one.outcome.exits[0],
+        exit=ended,
         registers=(
             *((name, value & mask, mask) for name, value, mask in registers if mask and name not in ignored),
             ("pc", final["pc"], MASK64),
         ),
-        memory=tuple((change.address, bytes.fromhex(change.bytes)) for change in changed),
+        memory=tuple((change.address, bytes.fromhex(change.bytes)) for change in one.outcome.memory),
+        unknown=tuple((region.address, region.size) for region in case.regions) if everywhere else unknown.memory,
+        fault=ended.fault if aborts and "exit.fault" not in fields and ended.fault is not Fault.UNKNOWN else None,
+        address=ended.address if aborts and "exit.address" not in fields else None,
     )
 
 
@@ -174,6 +196,25 @@ def without_fill(case: Case) -> Case:
             kept.append((match.start(), data[match.start() : match.end()].hex()))
         regions.append(msgspec.structs.replace(region, fill=None, contents=(*kept, *region.contents)))
     return msgspec.structs.replace(case, regions=tuple(regions))
+
+
+def with_word_at_end(case: Case, word: int) -> Case:
+    """``case`` with ``word`` in memory where its run ends; where no memory is, as it was."""
+    end = _until(case) if len(case.actions) == 1 else -1
+    regions = [
+        msgspec.structs.replace(
+            region, contents=(*region.contents, (end - region.address, word.to_bytes(4, "little").hex()))
+        )
+        if region.address <= end <= region.address + region.size - 4
+        else region
+        for region in case.regions
+    ]
+    return msgspec.structs.replace(case, regions=tuple(regions))
+
+
+def _until(case: Case) -> int:
+    run = case.actions[0]
+    return case.end if not isinstance(run, Run) or run.until is None else run.until
 
 
 def _pointers(state: State) -> Iterator[tuple[str, int]]:
