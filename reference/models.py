@@ -8,10 +8,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _FOLDER = Path(__file__).parent / "model_data"
+# Features that the specification asks for and no model has.
+_OF_NO_MODEL = frozenset({"FEAT_FPACCOMBINE"})
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,12 @@ def model_names() -> tuple[str, ...]:
 
 
 @cache
+def feature_names() -> frozenset[str]:
+    """The features that make a difference here, of Armv8.0's and beyond."""
+    return _OF_NO_MODEL.union(*(_data(name)["features"] for name in model_names()))
+
+
+@cache
 def model(name: str) -> Model:
     """The model called ``name``; ``cortex-a57+FEAT_LSE`` is that model with features added. ValueError lists those that
     exist.
@@ -38,7 +48,14 @@ def model(name: str) -> Model:
     base, *added = name.split("+")
     if base not in model_names():
         raise ValueError(f"no CPU model is called {base!r}: there are {', '.join(model_names())}")
-    data = tomllib.loads((_FOLDER / f"{base}.toml").read_text(encoding="utf-8"))
-    if wrong := [feature for feature in added if not feature.startswith("FEAT_")]:
-        raise ValueError(f"CPU model {name!r}: features are called FEAT_..., not {', '.join(wrong)}")
+    data = _data(base)
+    for feature in added:
+        if feature not in feature_names():
+            near = get_close_matches(feature, feature_names(), n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"CPU model {name!r}: the specification asks for no feature {feature!r}{hint}")
     return Model(name, data["description"], frozenset(data["features"]) | frozenset(added), data.get("choices", {}))
+
+
+def _data(name: str) -> dict[str, Any]:
+    return tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))

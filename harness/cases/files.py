@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import inspect
 
-from assay64.harness.cases.case import Case
+from assay64.harness.cases.case import Case, Environment
 from assay64.harness.errors import AssayError, UsageError
 
 MAX_FILE_BYTES = 64 << 20
@@ -83,8 +83,8 @@ def plain(value: Any, *, hexadecimal: bool = True) -> Any:
     return walk(msgspec.to_builtins(value, str_keys=True, order="deterministic"))
 
 
-def check_size(case: Case) -> Case:
-    """``case`` itself. Raises UsageError when it asks for more than a case from outside may."""
+def checked(case: Case) -> Case:
+    """``case`` itself. UsageError when it asks for more than a case from outside may, or for a model there is not."""
     for what, found, most in (
         ("bytes of memory", sum(region.size for region in case.regions), MAX_MEMORY_BYTES),
         ("code words", len(case.code), MAX_CODE_WORDS),
@@ -97,6 +97,13 @@ def check_size(case: Case) -> Case:
         msgspec.json.encode(case)
     except UnicodeEncodeError:
         raise UsageError("the case holds text that is no Unicode: half of a surrogate pair") from None
+    if case.environment.model != Environment().model:
+        from assay64.reference.models import model
+
+        try:
+            model(case.environment.model)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
     return case
 
 
@@ -117,7 +124,7 @@ def _build(raw: Any, where: str, at: str) -> Case:
         numbers = _numbers(fields, inspect.type_info(Case), at)
         if isinstance(fields.get("code"), str):
             numbers["code"] = _assembled(fields["code"], numbers)
-        return check_size(msgspec.convert(numbers, Case, str_keys=True))
+        return checked(msgspec.convert(numbers, Case, str_keys=True))
     except _At as error:
         raise UsageError(f"{where}: at {error.at}: {error}") from None
     except msgspec.ValidationError as error:

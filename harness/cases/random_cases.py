@@ -8,7 +8,7 @@ the patterns' fields by their names in the Arm ARM and nothing of what an instru
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache, cached_property, lru_cache
@@ -168,11 +168,17 @@ class Generator:
             raise UsageError("the weights leave no instruction to draw")
         return weights
 
+    def check_weights(self, globs: Iterable[str]) -> None:
+        """Raise UsageError for one that matches nothing that is drawn."""
+        called = {name for definition, names in self.definitions for name in _called(definition, names)}
+        for glob in globs:
+            if not any(fnmatchcase(name, glob) for name in called):
+                raise UsageError(f"the weight of {glob!r} matches no instruction that is drawn: see assay64 spec list")
+
     def _factor(self, definition: Definition, names: tuple[str, ...]) -> float:
         factor = 1.0
         for glob, weight in self.weights.items():
-            called = (definition.group, definition.name, *names, *_features(definition))
-            if any(fnmatchcase(name, glob) for name in called):
+            if any(fnmatchcase(name, glob) for name in _called(definition, names)):
                 factor *= weight
         return factor
 
@@ -376,6 +382,11 @@ class Generator:
 
 
 @cache
+def _called(definition: Definition, names: tuple[str, ...]) -> tuple[str, ...]:
+    """What a weight may call these instructions of a definition."""
+    return definition.group, definition.name, *names, *_features(definition)
+
+
 def _features(definition: Definition) -> frozenset[str]:
     """The FEAT_* that mnemonics of the definition need."""
     pattern = definition.pattern

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from assay64.harness.cases import files
-from assay64.harness.cases.case import CODE_ADDRESS, DEFAULT_REGIONS, REGION_ALIGNMENT, Case, Region, Run
+from assay64.harness.cases.case import CODE_ADDRESS, DEFAULT_REGIONS, REGION_ALIGNMENT, Case, Environment, Region, Run
 from assay64.harness.cases.state import State, locate
 from assay64.harness.errors import UsageError
 
@@ -74,6 +74,8 @@ def _assignments(case: Case, run: Run) -> Iterator[tuple[str, str]]:
         yield "budget", str(run.budget)
     if run.until is not None:
         yield "until", f"{run.until:#x}"
+    if case.environment.model != Environment().model:
+        yield "model", quote(case.environment.model, safe="+")
     if case.requires:
         yield "requires", "+".join(quote(feature, safe="") for feature in case.requires)
     if case.name:
@@ -113,7 +115,7 @@ def _read_short(text: str) -> Case:
             continue
         if name in registers or name in others:
             raise UsageError(f"token {shown!r}: {name} is given twice")
-        if name in ("fill", "budget", "until", "requires", "name"):
+        if name in ("fill", "budget", "until", "model", "requires", "name"):
             others[name] = value
         elif name == "nzcv" and value and not set(value) - set(FLAG_LETTERS):
             registers[name] = sum(8 >> FLAG_LETTERS.index(letter) for letter in set(value))
@@ -121,7 +123,7 @@ def _read_short(text: str) -> Case:
             registers[name] = _parse(value, f"value of {name[:40]!r}", shown)
     number = {name: _parse(others[name], name, shown) for name in ("fill", "budget", "until") if name in others}
     try:
-        return files.check_size(
+        return files.checked(
             Case(
                 name=unquote(others.get("name", "")),
                 code=code,
@@ -129,6 +131,7 @@ def _read_short(text: str) -> Case:
                 states=(State.of(**registers),),
                 regions=_regions(contents, number.get("fill"), address),
                 actions=(Run(budget=number.get("budget", Run().budget), until=number.get("until")),),
+                environment=Environment(model=unquote(others["model"])) if "model" in others else Environment(),
                 requires=tuple(map(unquote, others["requires"].split("+"))) if "requires" in others else (),
             )
         )

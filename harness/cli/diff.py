@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay64.harness.cli.options import Backends, Json, chosen_backends, parse_number, print_json
+from assay64.harness.cli.options import Backends, Json, chosen_backends, is_file, parse_number, print_json
 from assay64.harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class Column:
 
 def diff(
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="Assembly text, A64 words (ab020020.d4000001), or a token.")
+        str,
+        typer.Argument(
+            metavar="TEXT|FILE", help="Assembly text, A64 words (ab020020.d4000001), a token, or a case file."
+        ),
     ],
     settings: Annotated[
         list[str] | None,
@@ -42,7 +46,7 @@ def diff(
             "-s",
             metavar="NAME=VALUE",
             help="A register (x1=-1, v0=0x3f80, nzcv=ZC, C=1), memory "
-            "(mem.20000000=00ff), fill=SEED, budget=N or until=ADDRESS; may be repeated.",
+            "(mem.20000000=00ff), fill=SEED, budget=N, until=ADDRESS or model=apple-m2; may be repeated.",
         ),
     ] = None,
     backend: Backends = None,
@@ -80,8 +84,18 @@ def diff(
 def build_case(text: str, settings: Sequence[str]) -> Case:
     """The case that the command line describes. UsageError for anything that does not fit."""
     from assay64.harness.cases import authoring
+    from assay64.harness.cases.case import Environment
+    from assay64.harness.cases.files import read_cases
     from assay64.harness.cases.tokens import FLAG_LETTERS, from_token
+    from assay64.reference import model
 
+    if is_file(text):
+        if settings:
+            raise UsageError("the case file holds the values already: leave --set out")
+        found = read_cases(Path(text))
+        if len(found) != 1:
+            raise UsageError(f"diff takes one case, and {text} has {len(found)}")
+        return found[0]
     if _TOKEN.fullmatch(text.strip()):
         if ":" in text and settings:
             raise UsageError("the token holds the values already: leave --set out, or give the words alone")
@@ -93,6 +107,7 @@ def build_case(text: str, settings: Sequence[str]) -> Case:
     registers: dict[str, int] = {}
     memory: dict[int, authoring.MemoryValue] = {}
     run: dict[str, int] = {}
+    environment = Environment()
     for setting in settings:
         match = _SETTING.fullmatch(setting.strip())
         if match is None:
@@ -100,6 +115,11 @@ def build_case(text: str, settings: Sequence[str]) -> Case:
         name, value = match["name"], match["value"]
         if name.startswith("mem."):
             memory[parse_number(f"0x{name[4:].removeprefix('0x')}", f"--set {name}")] = _bytes(name, value)
+        elif name == "model":
+            try:
+                environment = Environment(model=model(value).name)
+            except ValueError as error:
+                raise UsageError(f"--set model: {error}") from None
         elif name == "nzcv" and not set(value) - set(FLAG_LETTERS):
             registers[name] = sum(8 >> FLAG_LETTERS.index(letter) for letter in set(value))
         else:
@@ -108,7 +128,8 @@ def build_case(text: str, settings: Sequence[str]) -> Case:
     fill = run.pop("fill", None)
     before = authoring.given(memory=memory, fill=fill, **registers)
     until = run.get("until")
-    return authoring.case(words, before, address=address, budget=run.get("budget", 1000), until=until).case
+    budget = run.get("budget", 1000)
+    return authoring.case(words, before, address=address, budget=budget, until=until, environment=environment).case
 
 
 def _words(text: str) -> tuple[list[int], int]:

@@ -73,14 +73,17 @@ def fuzz(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Keep the run's journal in this directory.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that --report names.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run random code on backends, shrink what fails, and group it by cause.
 
     Instructions and sequences of 1 to 64 come from the specification's own patterns; every case runs in several
-    execution modes as well. Ctrl-C ends a campaign early and loses nothing. Exit code 1 when something failed.
+    execution modes as well. Ctrl-C ends a campaign early and loses nothing. Exit code 1 when something failed,
+    130 when it was ended early and nothing had.
     """
     from assay64.harness.cases.sequences import LENGTHS, STATES
+    from assay64.harness.cli import INTERRUPTED
     from assay64.harness.judge import deviations
     from assay64.harness.judge.campaign import run
     from assay64.harness.judge.shard import Settings
@@ -92,6 +95,8 @@ def fuzz(
     names = chosen_backends(backend)
     if not names:
         raise UsageError("no backend can run here; `assay64 doctor` says what is missing and how to get it")
+    if report is not None:
+        store.check_new(report, overwrite=overwrite)
     seconds = _seconds(time or DEFAULT_TIME) if time or cases is None else None
     with tempfile.TemporaryDirectory(prefix="assay64-fuzz-") as scratch:
         directory = Path(scratch) if report is None else report
@@ -133,7 +138,7 @@ def fuzz(
         typer.echo(campaign_report(info, totals, findings, titles))
         if report is not None:
             typer.echo(f"Journal: {report}")
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if failed else INTERRUPTED if totals.interrupted else 0)
 
 
 def _seconds(text: str) -> float:
@@ -166,8 +171,10 @@ def _lengths(text: str) -> tuple[int, ...]:
 
 def _check(settings: Settings) -> None:
     """Find out before any process starts that nothing can be drawn. Raises UsageError."""
+    from assay64.harness.cases.random_cases import Generator
     from assay64.harness.cases.sequences import Sequences
 
+    Generator(settings.seed, settings.only).check_weights(settings.weights)
     Sequences(settings.seed, settings.only, settings.lengths, settings.states, weights=settings.weights).piece(0)
 
 

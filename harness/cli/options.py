@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -65,3 +66,11 @@ def parse_number(text: str, what: str) -> int:
 
 def print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2))
+
+
+def is_file(text: str) -> bool:
+    """Whether an argument that may be something else names a file, or is meant to."""
+    try:
+        return text.endswith(".json") or Path(text).is_file()
+    except OSError:  # a token may be longer than a name can be
+        return False

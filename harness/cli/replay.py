@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay64.harness.cli.options import Backends, Json, chosen_backends, print_json
+from assay64.harness.cli.options import Backends, Json, chosen_backends, is_file, print_json
 from assay64.harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _cases(source: str) -> tuple[Case, ...]:
     from assay64.harness.cases.files import read_cases
     from assay64.harness.cases.tokens import from_token
 
-    if source.endswith(".json") or _is_file(source):
+    if is_file(source):
         return read_cases(Path(source))
     try:
         return (from_token(source),)
@@ -108,10 +108,3 @@ def _cases(source: str) -> tuple[Case, ...]:
         if "/" in source:
             raise UsageError(f"{source!r} is neither a file nor a replay token") from error
         raise
-
-
-def _is_file(source: str) -> bool:
-    try:
-        return Path(source).is_file()
-    except OSError:  # a token may be longer than a name can be
-        return False

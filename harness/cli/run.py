@@ -63,6 +63,7 @@ def run(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Keep the records of every case in this directory.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that --report names.")] = False,
     junitxml: Annotated[
         Path | None,
         typer.Option("--junitxml", metavar="FILE", help="Write JUnit XML, with the replay tokens as properties."),
@@ -91,6 +92,8 @@ def run(
         store.read(baseline)
         if report is not None and report.resolve() in (baseline.resolve(), baseline.resolve().parent):
             raise UsageError(f"--report {report} would write over the run that --baseline names")
+    if report is not None:
+        store.check_new(report, overwrite=overwrite)
     paths = find_suites(suites or [])
     names = chosen_backends(backend)
     if not names:

@@ -55,6 +55,12 @@ def new_shard() -> str:
     return secrets.token_hex(8)
 
 
+def check_new(directory: Path, *, overwrite: bool) -> None:
+    """Raise UsageError for a directory that holds a run already, which would be lost."""
+    if not overwrite and any(directory.glob(PATTERN)):
+        raise UsageError(f"{directory} holds a run already: name another directory, or say --overwrite")
+
+
 def begin(directory: Path, info: RunInfo, shard: str) -> None:
     """Make ``directory`` the place of a new run. Records of an earlier run in it are removed, and nothing else.
 

@@ -5,12 +5,13 @@ It must not run anything: case, verdict and token are given to it.
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from assay64.harness.cases.case import Case, Run
+from assay64.harness.cases.case import STACK_POINTER, Case, Environment, Run
 from assay64.harness.cases.disassembling import disassemble
 from assay64.harness.cases.outcome import Verdict, VerdictKind
 from assay64.harness.cases.state import State
@@ -56,7 +57,11 @@ def failure_report(
     started with. ``known`` is why a known deviation deviates.
     """
     described = [describe(word, case.code_address + 4 * index) for index, word in enumerate(case.code)]
-    lines = [*_heading(case, described, "KNOWN" if known else "FAIL"), *_given(case)]
+    lines = [
+        *_heading(case, described, "KNOWN" if known else "FAIL"),
+        *_given(case, described),
+        _line("cpu", _cpu(case)),
+    ]
     lines += _differences(case, verdict, backend) if verdict.differences else [_line(verdict.kind, verdict.detail)]
     if known:
         lines += [_line("known" if index == 0 else "", part) for index, part in enumerate(textwrap.wrap(known, 96))]
@@ -107,9 +112,20 @@ def _heading(case: Case, described: list[Described], word: str) -> Iterator[str]
         yield _line("code" if index == 0 else "", f"{address:#x}  {one.word:08x}  {one.text:{width}}  {one.title}")
 
 
-def _given(case: Case) -> Iterator[str]:
+def _cpu(case: Case) -> str:
+    """The model, and what else of the environment is not the usual."""
+    environment, usual = case.environment, Environment(model=case.environment.model)
+    names = [name for name in usual.__struct_fields__ if getattr(environment, name) != getattr(usual, name)]
+    parts = [f"{name}={number_text(int(getattr(environment, name)))}" for name in names]
+    return "  ".join([environment.model, *(["with " + ", ".join(case.requires)] if case.requires else []), *parts])
+
+
+def _given(case: Case, described: list[Described]) -> Iterator[str]:
+    uses_sp = any(re.search(r"\bw?sp\b", one.text) for one in described)
     for vcpu, state in enumerate(case.states):
         parts = registers_text(state)
+        if uses_sp and state.general.sp is None:
+            parts.append(f"sp={number_text(STACK_POINTER)}")
         if vcpu == 0:
             parts += _memory(case)
         rest = "(others zero)" if parts else "(all zero)"

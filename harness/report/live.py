@@ -28,7 +28,7 @@ COLUMNS: Sequence[tuple[str, tuple[VerdictKind, ...], str]] = (
     ("known", (VerdictKind.KNOWN_DEVIATION,), "yellow"),
     ("unsup.", (VerdictKind.UNSUPPORTED,), ""),
     ("FAIL", (VerdictKind.MISMATCH, VerdictKind.ERROR), "bold red"),
-    ("CRASH", (VerdictKind.CRASH, VerdictKind.HANG), "bold red"),
+    ("DIED", (VerdictKind.CRASH, VerdictKind.HANG), "bold red"),  # or hung
 )
 
 

@@ -153,6 +153,21 @@ def test_diff_takes_words_tokens_memory_and_flags(command):
     assert json.loads(out)["token"] == TOKEN
 
 
+def test_diff_takes_a_case_file_and_a_model(command, tmp_path):
+    word = "f8200022"  # LDADD needs FEAT_LSE
+    for model, ends in (("cortex-a57", "undefined"), ("cortex-a57+FEAT_LSE", "until")):
+        _, out, _ = command(
+            "diff", word, "-s", f"model={model}", "-s", "x1=0x20000000", "--json", "--backend", "reference"
+        )
+        data = json.loads(out)
+        assert data["backends"][0]["outcome"]["exits"][0]["kind"] == ends
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(data["case"]))
+    _, out, _ = command("diff", str(path), "--json", "--backend", "reference")
+    assert json.loads(out)["token"] == data["token"] == f"{word}:x1=0x20000000,model=cortex-a57+FEAT_LSE"
+    assert command("diff", str(path), "-s", "x1=1")[0] == 2
+
+
 def test_diff_shows_a_backend_that_gives_no_outcome(command):
     code, out, _ = command("diff", CRASH[:-1], "--backend", "reference", "--backend", fake("CRASHING"))
     assert code == 1

@@ -234,6 +234,9 @@ def test_a_run_is_held_against_its_baseline(tmp_path, capsys):
     assert "Passed" in capsys.readouterr().out
     assert invoke([*command, f"{MODULE}:Tiny", "--report", old, "--baseline", f"{old}/journal.sqlite"]) == 2
     assert "would write over" in capsys.readouterr().err
+    assert invoke([*command, f"{MODULE}:Tiny", "--report", new]) == 2
+    assert f"{new} holds a run already" in capsys.readouterr().err
+    assert invoke([*command, f"{MODULE}:Tiny", "--report", new, "--overwrite"]) == 0
     assert invoke([*command, f"{MODULE}:Tiny", "--baseline", old, "--fail-on", "sunshine"]) == 2
     capsys.readouterr()
     assert invoke([*command, f"{MODULE}:Rogue", "--baseline", old, "--fail-on", "missing", "--json"]) == 1

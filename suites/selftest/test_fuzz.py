@@ -96,6 +96,7 @@ def test_a_right_backend_has_no_failures() -> None:
         (("--time", "0s"), "--time: '0s' is no time"),
         (("--only", "NOSUCH*"), "no instruction matches NOSUCH*"),
         (("--weight", "simd*"), "--weight: 'simd*' is not GLOB=FACTOR"),
+        (("--weight", "simf*=2"), "the weight of 'simf*' matches no instruction"),
         (("--weight", "*=0"), "leave no instruction to draw"),
         (("--length", "0"), "--length: '0' is no number or range from 1 to 64"),
         (("--length", "9-65"), "--length: '9-65'"),
@@ -124,7 +125,7 @@ def test_an_interrupt_ends_a_campaign_early_and_loses_nothing(tmp_path: Path) ->
         time.sleep(0.2)
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does: the whole group
     output, errors = child.communicate(timeout=120)
-    assert child.returncode in (0, 1), errors
+    assert child.returncode in (1, 130), errors  # it may have found something already
     assert "interrupted" in output
     records = store.read(tmp_path)
     assert f"{records.cases()} cases" in output

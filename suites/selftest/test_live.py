@@ -42,7 +42,7 @@ def test_the_display_fits_and_has_every_count(width):
     text = "\n".join(lines)
     assert "120/4000 tests" in text
     assert ("1,234,567" if width >= 90 else "1234k") in text
-    for word in ("backend", "per s", "match", "known", "FAIL", "CRASH", "17"):
+    for word in ("backend", "per s", "match", "known", "FAIL", "DIED", "17"):
         assert word in text
 
 
@@ -56,7 +56,7 @@ def test_a_log_gets_plain_lines():
     text = shown(80, terminal=False)
     assert "\x1b" not in text
     assert text.splitlines()[0].startswith(
-        "120/4000 tests, 0:00; unicorn 1,234,570 cases (0/s): 1,234,567 match, 3 CRASH;"
+        "120/4000 tests, 0:00; unicorn 1,234,570 cases (0/s): 1,234,567 match, 3 DIED;"
     )
 
 

@@ -200,6 +200,7 @@ def test_a_program_that_is_no_backend_is_not_available(tmp_path, program, compla
 
 def test_what_a_program_said_before_it_ended_is_heard():
     connection = start(["/bin/sh", "-c", "echo hello, I am a backend"], "a greeter")
+    assert connection._process is not None
     os.waitid(os.P_PID, connection._process.pid, os.WEXITED | os.WNOWAIT)
     with pytest.raises(ProtocolError, match="what is no frame"):
         connection.ask(Kind.HELLO, 0, b"")

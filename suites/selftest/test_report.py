@@ -5,7 +5,7 @@ import json
 import pytest
 
 from assay64.harness.cases.authoring import DATA, MAX64, case, expect, given
-from assay64.harness.cases.case import Case, Step
+from assay64.harness.cases.case import Case, Environment, Step
 from assay64.harness.cases.outcome import Difference, Verdict, VerdictKind
 from assay64.harness.cases.state import State
 from assay64.harness.cases.tokens import to_token
@@ -57,6 +57,7 @@ def test_failure_report_has_the_documented_shape(monkeypatch):
     assert text.splitlines() == [
         "FAIL adds x0, x1, x2   0xab020020   ADDS (shifted register)",
         "  given    x1=0xffff_ffff_ffff_ffff  x2=0x1  (others zero)",
+        "  cpu      cortex-a57",
         "           expected (reference)   got (dynarmic)",
         "  nzcv     .ZC.                   .Z..             C differs",
         "  rule     reference/spec/d/add_sub.py:41",
@@ -65,15 +66,26 @@ def test_failure_report_has_the_documented_shape(monkeypatch):
     ]
 
 
+def test_the_report_names_the_cpu_and_the_stack_pointer_that_code_uses():
+    environment = Environment(model="apple-m2", cntkctl_el1=0)
+    one = Case(code=(0xF8008FE0,), environment=environment, requires=("FEAT_LSE",))
+    lines = failure_report(one, WRONG_CARRY, backend="x", token=T).splitlines()
+    assert lines[1:3] == [
+        "  given    sp=0x2000_8000  (others zero)",
+        "  cpu      apple-m2  with FEAT_LSE  cntkctl_el1=0x0",
+    ]
+
+
 @pytest.mark.usefixtures("described")
 def test_report_of_several_instructions_and_memory():
     checkable = case([1, 2], given(memory={DATA: b"\x01\x02"}, fill=3, N=1), expect())
     text = failure_report(checkable.case, WRONG_CARRY, backend="x", token=T, seed="1")
-    assert text.splitlines()[:5] == [
+    assert text.splitlines()[:6] == [
         "FAIL 2 instructions",
         "  code     0x10000000  00000001  insn1 at 0x10000000  TITLE (variant)",
         "           0x10000004  00000002  insn2 at 0x10000004  TITLE (variant)",
         "  given    nzcv=N...  fill(0x20000000)=0x3  [0x20000000]=0102  (others zero)",
+        "  cpu      cortex-a57",
         "           expected (suite)   got (x)",
     ]
     assert text.count("file.py:41") == 1

@@ -189,6 +189,9 @@ def test_readable_form():
     case = Case(code=(0xAB020020,), states=(State.of(x1=-1, x2=1, v0=1 << 100, nzcv=6),))
     assert to_token(case) == "ab020020:x1=-1,x2=1,nzcv=ZC,v0=0x10000000000000000000000000"
     assert from_token("ab020020:x1=-1,x2=1") == Case(code=(0xAB020020,), states=(State.of(x1=(1 << 64) - 1, x2=1),))
+    other = Case(code=(0xD503_201F,), environment=Environment(model="cortex-a57+FEAT_LSE"))
+    assert to_token(other) == "d503201f:model=cortex-a57+FEAT_LSE"
+    assert from_token(to_token(other)) == other
     assert from_token("ab020020.d4000001@10000100:until=0x10000104").code_address == 0x10000100
 
 
@@ -212,6 +215,8 @@ def test_readable_form():
         ("ab020020:mem.20000000=0", "not a row of hexadecimal bytes"),
         ("ab020020:mem.2000ffff=0000", "outside"),
         ("ab020020@2:x1=1", "multiple of 4"),
+        ("ab020020:model=m2", "no CPU model is called 'm2': there are apple-m1"),
+        ("ab020020:model=max+FEAT_LES", "asks for no feature 'FEAT_LES'; did you mean FEAT_LSE?"),
         ("ab020020.ab020020@2000fffc:", "lies in no region"),
         ("case:", "cut off"),
         ("case:!!!!", "damaged"),

@@ -179,7 +179,14 @@ def write(scenario: Scenario) -> str:
     )
     return "".join(
         (
-            comment([*scenario.heading(), "", "For arm64 Linux: cc -static -o repro repro.c && ./repro"]),
+            comment(
+                [
+                    *scenario.heading(),
+                    "",
+                    "For arm64 Linux: cc -static -o repro repro.c && ./repro",
+                    "Elsewhere: qemu-aarch64 -cpu MODEL ./repro",
+                ]
+            ),
             _HEAD,
             f"#define CODE_ADDRESS 0x{scenario.code_address:x}ull\n#define UNTIL 0x{scenario.until:x}ull\n"
             f"#define AT_END 0x{AT_END:x} /* brk #0 */\n\n",

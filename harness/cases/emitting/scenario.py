@@ -46,6 +46,7 @@ class Scenario:
 
     token: str
     model: str
+    features: tuple[str, ...]
     code: tuple[int, ...]
     code_address: int
     until: int
@@ -71,7 +72,8 @@ class Scenario:
     def heading(self) -> list[str]:
         """Lines for a comment: what this is and how to see it again."""
         replay = f"assay64 replay '{self.token}'"
-        lines = ["; ".join(text for _, _, text in self.listing()), f"What Arm permits on a CPU like {self.model}."]
+        cpu = " with ".join((self.model, *([", ".join(self.features)] if self.features else [])))
+        lines = ["; ".join(text for _, _, text in self.listing()), f"What Arm permits on a CPU like {cpu}."]
         return lines + ([replay] if len(replay) <= TOKEN_CHARACTERS else ["emitted by assay64 replay --emit"])
 
     @property
@@ -122,6 +124,7 @@ def scenario(case: Case, permitted: Sequence[Permitted], token: str) -> Scenario
     return Scenario(
         token=token,
         model=case.environment.model,
+        features=tuple(sorted(case.requires)),
         code=case.code,
         code_address=case.code_address,
         until=until,

@@ -23,6 +23,8 @@ _ERRORS = {
     (Access.READ, Fault.PERMISSION): "UC_ERR_READ_PROT",
     (Access.WRITE, Fault.PERMISSION): "UC_ERR_WRITE_PROT",
     (Access.FETCH, Fault.PERMISSION): "UC_ERR_FETCH_PROT",
+    (Access.READ, Fault.ALIGNMENT): "UC_ERR_EXCEPTION",
+    (Access.WRITE, Fault.ALIGNMENT): "UC_ERR_EXCEPTION",
 }
 # (op0, op1, CRn, CRm, op2), value: what code at EL0 may do, and that EL1 is AArch64. In SCTLR_EL1 the bits of caches
 # and translation stay clear, as Unicorn has them.
