@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assay64.harness.cases.case import Case
     from assay64.harness.cases.outcome import Outcome, Verdict
 
-REFERENCE = "reference"
+REFERENCE, EXPECTED = "reference", "expected"
 MARK = " *"
 _TOKEN = re.compile(r"case:.*|[0-9a-fA-F]{8}(\.[0-9a-fA-F]{8})*(@[0-9a-fA-Fx]+)?(:.*)?", re.DOTALL)
 _SETTING = re.compile(r"(?P<name>[A-Za-z_0-9.]+)=(?P<value>.*)")
@@ -25,10 +25,13 @@ _SETTING = re.compile(r"(?P<name>[A-Za-z_0-9.]+)=(?P<value>.*)")
 
 @dataclass(frozen=True)
 class Column:
-    """What a case came to on one backend. ``outcome`` is None when it gave none: then the verdict says why."""
+    """What a case came to on one backend. ``outcome`` is None when it gave none: then the verdict says why.
+
+    ``verdict`` is None for what Arm permits, which stands in the place of a reference that was not asked for.
+    """
 
     backend: str
-    verdict: Verdict
+    verdict: Verdict | None
     outcome: Outcome | None
 
 
@@ -54,12 +57,14 @@ def diff(
 ) -> None:
     """Run one case on several backends and print the outcomes side by side.
 
-    Values that differ from the reference's are marked. Exit code 1 when a backend's outcome is a failure.
+    Values that differ from the reference's, or from what Arm permits, are marked. Exit code 1 when a backend's outcome
+    is a failure.
     """
     from assay64.harness.judge.zygote import zygote
 
     # Before what follows is imported: the workers import meanwhile.
     with zygote() as shared:
+        from assay64.harness.cases.outcome import Verdict
         from assay64.harness.cases.tokens import to_token
         from assay64.harness.judge.frames import Ran
         from assay64.harness.judge.judge import Judge
@@ -74,11 +79,17 @@ def diff(
                 verdict = judge.judge(case, name)
                 result = judge.run(case, name)
                 columns.append(Column(name, verdict, result.outcome if isinstance(result, Ran) else None))
+            permitted = judge.expected(case)
     if as_json:
         print_json(_data(case, to_token(case), columns))
     else:
-        typer.echo(_text(case, to_token(case), columns))
-    raise typer.Exit(1 if any(is_failure(column.verdict) for column in columns) else 0)
+        notes = list[str]()
+        if REFERENCE not in names and not isinstance(permitted, Verdict):
+            columns.insert(0, Column(EXPECTED, None, permitted[0].outcome))
+            if len(permitted) > 1:
+                notes.append(f"Arm permits {len(permitted)} outcomes: {EXPECTED} is the first of them.")
+        typer.echo(_text(case, to_token(case), columns, notes))
+    raise typer.Exit(1 if any(column.verdict and is_failure(column.verdict) for column in columns) else 0)
 
 
 def build_case(text: str, settings: Sequence[str]) -> Case:
@@ -175,7 +186,7 @@ def _zero(name: str) -> str:
     return "...." if name.rpartition(".")[2] == "nzcv" else "0x0"
 
 
-def _text(case: Case, token: str, columns: Sequence[Column]) -> str:
+def _text(case: Case, token: str, columns: Sequence[Column], notes: Sequence[str]) -> str:
     from tabulate import tabulate
 
     from assay64.harness.report.failure import describe
@@ -186,23 +197,30 @@ def _text(case: Case, token: str, columns: Sequence[Column]) -> str:
         lines.append(f"{one.text}   {word:#010x}   {one.title}")
     given = _initial(case)
     flat = [None if column.outcome is None else _flat(column.outcome) for column in columns]
-    standard = next((f for c, f in zip(columns, flat, strict=True) if c.backend == REFERENCE and f is not None), None)
+    standard = next(
+        (f for c, f in zip(columns, flat, strict=True) if c.backend in (REFERENCE, EXPECTED) and f is not None), None
+    )
     names = [
         name
         for name in dict.fromkeys([*given, *(name for parts in flat if parts is not None for name in parts)])
         if any(parts is not None and parts.get(name) != given.get(name) for parts in flat)
     ]
     rows = [_row(name, given, flat, standard) for name in sorted(names, key=_place)]
-    rows.append(["verdict", "", *(column.verdict.deviation or str(column.verdict.kind) for column in columns)])
+    rows.append(["verdict", "", *(_verdict(column) for column in columns)])
     headers = ["", "given", *(column.backend for column in columns)]
     lines += ["", tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True), ""]
     for column in columns:
-        if column.verdict.detail:
+        if column.verdict and column.verdict.detail:
             lines.append(f"{column.backend}: {column.verdict.detail}")
     if any(MARK in value for row in rows for value in row):
-        lines.append("* differs from the reference")
+        lines.append(f"* differs from {'the reference' if columns[0].verdict else 'what is expected'}")
+    lines += notes
     lines.append(f"Everything else is as given. Again: assay64 diff '{token}'")
     return "\n".join(lines)
+
+
+def _verdict(column: Column) -> str:
+    return "" if column.verdict is None else column.verdict.deviation or str(column.verdict.kind)
 
 
 def _row(
@@ -243,6 +261,7 @@ def _data(case: Case, token: str, columns: Sequence[Column]) -> dict[str, Any]:
     given = _initial(case)
     backends: list[dict[str, Any]] = []
     for column in columns:
+        assert column.verdict is not None, "the data have no column of what is expected"
         one: dict[str, Any] = {"backend": column.backend, "verdict": verdict_data(column.verdict)}
         if column.outcome is not None:
             flat = _flat(column.outcome)

@@ -258,9 +258,20 @@ def _pytest(command: list[str], directory: Path, names: list[str], *, show: bool
 def _nothing_ran(code: int, log: Path, select: str | None) -> AssayError:
     if code == NOTHING:
         return UsageError(f"no test matches -k {select!r}" if select is not None else "the suites hold no test to run")
+    if select is not None and (wrong := _wrong_expression(select)):
+        return UsageError(f"-k {select!r}: {wrong}")
     lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
     telling = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no output")
     return UsageError(f"the suites could not be run (pytest's exit code {code}): {telling}")
+
+
+def _wrong_expression(select: str) -> str | None:
+    """What pytest says of an expression that it cannot read: under xdist it fails without a word."""
+    with tempfile.TemporaryDirectory(prefix="assay64-") as empty:
+        command = [sys.executable, "-m", "pytest", "-c", os.devnull, "-p", "no:xdist", "-k", select, empty]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    lines = (done.stdout + done.stderr).splitlines()
+    return next((line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")), None)
 
 
 def _print(records: Records, log: Path, code: int, *, as_json: bool, whole: bool) -> None:

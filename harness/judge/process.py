@@ -31,6 +31,9 @@ OUTPUT_BYTES = 64 * MIB
 # The first use of a backend may compile its adapter.
 START_TIMEOUT_S = 600.0
 POLL_S = 0.05
+# A batch takes a worker a millisecond or so, and waking us would cost it a thirtieth of that: we look for ourselves,
+# and sleep in earnest only where it takes long.
+NAP_S, NAPS = 50e-6, 20
 LAST_LINE_CHARACTERS = 200
 
 
@@ -139,13 +142,24 @@ class ChildProcess:
 
     def _receive(self) -> bytes | None:
         """Bytes from the child; empty at its end; None when there are none for POLL_S."""
-        if not select.select([self._answers], [], [], POLL_S)[0]:
+        if not self._comes():
             # A grandchild may hold the pipe open after the worker's death.
             ended = self._control.wait(self.process_id, 0) is not None
             return b"" if ended and not select.select([self._answers], [], [], 0)[0] else None
         data = os.read(self._answers, 1 << 20)
         self._received += data
         return data
+
+    def _comes(self) -> bool:
+        """Whether there is something to be read, within POLL_S."""
+        waiting = [self._answers], (), ()
+        for _ in range(NAPS):
+            if select.select(*waiting, 0)[0]:
+                return True
+            if self._words[frames.ACTIVITY] != frames.IN_BATCH:
+                break
+            time.sleep(NAP_S)
+        return bool(select.select(*waiting, POLL_S)[0])
 
     def _crashed(self) -> Crashed:
         status = self._control.wait(self.process_id, STOP_TIMEOUT_S)

@@ -83,6 +83,7 @@ def test_immediate(backend, claim):
     [
         pytest.param(case("add sp, sp, #16", expect(sp=SP + 16)), id="add-sp-sp"),
         pytest.param(case("sub sp, sp, #1, lsl #12", expect(sp=SP - 0x1000)), id="sub-sp-shifted"),
+        pytest.param(case("add x0, sp, #1, lsl #12", expect(x0=SP + 0x1000)), id="add-from-sp-shifted"),
         pytest.param(case("mov x0, sp", expect(x0=SP)), id="mov-from-sp"),
         pytest.param(case("mov sp, x0", given(x0=0x123), expect(sp=0x123)), id="mov-to-sp-misaligned-is-no-fault"),
         pytest.param(

@@ -168,6 +168,19 @@ def test_diff_takes_a_case_file_and_a_model(command, tmp_path):
     assert command("diff", str(path), "-s", "x1=1")[0] == 2
 
 
+def test_diff_without_the_reference_shows_what_is_expected(command):
+    code, out, _ = command("diff", TOKEN, "--backend", fake("WRONG_CARRY"))
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 1
+    assert ["nzcv", "....", ".ZC.", ".Z..", "*"] in lines
+    assert "given        expected" in out
+    assert "* differs from what is expected" in out
+    _, out, _ = command("diff", "c8027c23:x1=0x20000000,x3=9", "--backend", fake("WRONG_CARRY"))
+    assert "is the first of them" not in out  # without a mark a store-exclusive fails
+    _, out, _ = command("diff", "c85f7c20.c8027c23:x1=0x20000000,x3=9", "--backend", fake("WRONG_CARRY"))
+    assert "Arm permits 2 outcomes: expected is the first of them." in out
+
+
 def test_diff_shows_a_backend_that_gives_no_outcome(command):
     code, out, _ = command("diff", CRASH[:-1], "--backend", "reference", "--backend", fake("CRASHING"))
     assert code == 1
@@ -356,6 +369,9 @@ def test_run_succeeds_and_selects(command, suite):
     assert "1 cases, no failures; seed 1." in out
     code, _, err = command("run", str(suite), "--backend", "reference", "-k", "nothing_has_this_name")
     assert (code, err) == (2, "assay64: no test matches -k 'nothing_has_this_name'\n")
+    code, _, err = command("run", str(suite), "--backend", "reference", "-j", "2", "-k", "flags and")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "Wrong expression passed to '-k'" in err
 
 
 def test_a_suite_that_cannot_be_imported_is_an_error_not_a_pass(command, tmp_path):
