@@ -39,6 +39,18 @@ class Ending:
     fault: Fault | None
     address: int | None
 
+    def values(self) -> Iterator[tuple[str, int]]:
+        """(name, value) of the registers that are not zero."""
+        return ((name, value) for name, value, _ in self.registers if value)
+
+    def loose(self) -> Iterator[tuple[str, int]]:
+        """(name, bits that are not compared) of the registers that have such."""
+        masks = {name: mask for name, _, mask in self.registers}
+        for name in (*COMPARED, "pc"):
+            whole = 15 if name == "nzcv" else MASK128 if name[0] == "v" else MASK64
+            if bits := whole & ~masks.get(name, 0):
+                yield name, bits
+
 
 @dataclass(frozen=True)
 class Scenario:
