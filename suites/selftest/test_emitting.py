@@ -36,6 +36,7 @@ PERMITTED = {
     "store abort": "f9000020:x1=0x10000000",
     "undefined": "00000000:",
     "two outcomes": "c85f7c20.c8027c23:x1=0x20000000,x3=9",
+    "exclusive load": "c85f7c20:x1=0x20000000",
     "vector": "4ea11c20:v1=0x123456789abcdef00fedcba987654321",
     "FPCR": "9e230020:x1=-1,fpcr=0x400000",
     "quiet NaN": "1e622820:v1=0x3ff0000000000000,v2=0x7ff8000000000001",
@@ -178,7 +179,17 @@ int main() { test(); if (!failures) std::puts("as Arm permits"); return failures
 """
 
 
-DYNARMIC_CASES = ["flags", "store", "load", "pseudo-random memory", "vector", "sequence", "stack", "behind the code"]
+DYNARMIC_CASES = [
+    "flags",
+    "store",
+    "load",
+    "pseudo-random memory",
+    "vector",
+    "sequence",
+    "stack",
+    "behind the code",
+    "exclusive load",
+]
 
 
 def run_dynarmic_test(text, folder):
