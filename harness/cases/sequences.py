@@ -19,6 +19,7 @@ from assay64.harness.cases.random_cases import DATA, DATA_SIZE, Generator
 from assay64.harness.cases.state import State
 from assay64.harness.errors import UsageError
 from assay64.reference import Definition, decode, model
+from assay64.reference.models import feature_names
 
 MAX_LENGTH = 64
 _ATTEMPTS = 64
@@ -100,7 +101,8 @@ class Sequences:
     @cached_property
     def _common(self) -> Generator:
         """Gives most pieces one CPU model, so that backends need not make a machine for each set of features."""
-        more = (self.shared or frozenset[str]()) - model(self.cpu).features - OWN_ENVIRONMENT
+        # A backend may have features that no model can have.
+        more = ((self.shared or frozenset[str]()) & feature_names()) - model(self.cpu).features - OWN_ENVIRONMENT
         return Generator(self.seed, cpu="+".join((self.cpu, *sorted(more))))
 
     @cached_property

@@ -216,7 +216,7 @@ def test_readable_form():
         ("ab020020:mem.2000ffff=0000", "outside"),
         ("ab020020@2:x1=1", "multiple of 4"),
         ("ab020020:model=m2", "no CPU model is called 'm2': there are apple-m1"),
-        ("ab020020:model=max+FEAT_LES", "asks for no feature 'FEAT_LES'; did you mean FEAT_LSE?"),
+        ("ab020020:model=max+FEAT_LES", "no feature is called 'FEAT_LES'; did you mean FEAT_LSE?"),
         ("ab020020.ab020020@2000fffc:", "lies in no region"),
         ("case:", "cut off"),
         ("case:!!!!", "damaged"),
