@@ -75,9 +75,7 @@ def diff(
         columns: list[Column] = []
         with Judge(zygote=shared) as judge:
             judge.begin(names)
-            for name in names:
-                verdict = judge.judge(case, name)
-                result = judge.run(case, name)
+            for name, verdict, result in judge.judge_on(case, names):
                 columns.append(Column(name, verdict, result.outcome if isinstance(result, Ran) else None))
             permitted = judge.expected(case)
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,12 +52,12 @@ def replay(
         names = chosen_backends(backend)
         with Judge(zygote=shared) as judge:
             judge.begin(names)
-            for case, name in product(cases, names):
-                verdict = judge.judge(case, name)
-                failed |= is_failure(verdict)
-                data.append({"backend": name, "token": to_token(case), "verdict": verdict_data(verdict)})
-                if not as_json:
-                    typer.echo(_text(case, name, verdict, judge))
+            for case in cases:
+                for name, verdict, _ in judge.judge_on(case, names):
+                    failed |= is_failure(verdict)
+                    data.append({"backend": name, "token": to_token(case), "verdict": verdict_data(verdict)})
+                    if not as_json:
+                        typer.echo(_text(case, name, verdict, judge))
     if as_json:
         print_json(data)
     raise typer.Exit(1 if failed else 0)

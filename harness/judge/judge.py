@@ -126,12 +126,22 @@ class Judge:
             self._expected.popitem(last=False)
         return answer
 
-    def run(self, case: Case, backend: str) -> Result:
-        """What ``case`` comes to on ``backend``, not compared with anything."""
-        return self._worker(backend).execute(case)
-
     def judge(self, case: Case, backend: str) -> Verdict:
         return next(self.judge_many([case], backend))[1]
+
+    def judge_on(self, case: Case, backends: Sequence[str]) -> Iterator[tuple[str, Verdict, Result]]:
+        """(backend, verdict, what the case came to) for each, which all execute at the same time.
+
+        Raises UsageError or BackendUnavailable before the first.
+        """
+        workers = [self._worker(backend) for backend in backends]
+        for worker in workers:
+            worker.send([case])
+        permitted = self.expected(case)
+        for backend, worker in zip(backends, workers, strict=True):
+            (result,) = worker.collect([case])
+            verdict = _verdict(case, permitted, result, worker.capabilities)
+            yield backend, self._explained(case, *verdict, backend), result
 
     def judge_many(
         self, cases: Iterable[Case], backend: str, *, in_sequences: bool = True
