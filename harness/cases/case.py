@@ -47,6 +47,12 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     model: str = "cortex-a57"
 
     @property
+    def unusual(self) -> tuple[str, ...]:
+        """The names of what is not as it is by default, the model aside."""
+        usual = Environment(model=self.model)
+        return tuple(name for name in self.__struct_fields__ if getattr(self, name) != getattr(usual, name))
+
+    @property
     def mode(self) -> int:
         """PSTATE.M of the exception level: EL0t or EL1h."""
         return 5 if self.exception_level else 0

@@ -94,9 +94,8 @@ def build_case(text: str, settings: Sequence[str]) -> Case:
     """The case that the command line describes. UsageError for anything that does not fit."""
     from assay64.harness.cases import authoring
     from assay64.harness.cases.case import Environment
-    from assay64.harness.cases.files import read_cases
+    from assay64.harness.cases.files import checked, read_cases
     from assay64.harness.cases.tokens import FLAG_LETTERS, from_token
-    from assay64.reference import model
 
     if is_file(text):
         if settings:
@@ -125,10 +124,7 @@ def build_case(text: str, settings: Sequence[str]) -> Case:
         if name.startswith("mem."):
             memory[parse_number(f"0x{name[4:].removeprefix('0x')}", f"--set {name}")] = _bytes(name, value)
         elif name == "model":
-            try:
-                environment = Environment(model=model(value).name)
-            except ValueError as error:
-                raise UsageError(f"--set model: {error}") from None
+            environment = Environment(model=value)
         elif name == "nzcv" and not set(value) - set(FLAG_LETTERS):
             registers[name] = sum(8 >> FLAG_LETTERS.index(letter) for letter in set(value))
         else:
@@ -138,7 +134,8 @@ def build_case(text: str, settings: Sequence[str]) -> Case:
     before = authoring.given(memory=memory, fill=fill, **registers)
     until = run.get("until")
     budget = run.get("budget", 1000)
-    return authoring.case(words, before, address=address, budget=budget, until=until, environment=environment).case
+    made = authoring.case(words, before, address=address, budget=budget, until=until, environment=environment)
+    return checked(made.case)
 
 
 def _words(text: str) -> tuple[list[int], int]:

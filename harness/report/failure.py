@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from assay64.harness.cases.case import STACK_POINTER, Case, Environment, Run
+from assay64.harness.cases.case import STACK_POINTER, Case, Run
 from assay64.harness.cases.disassembling import disassemble
 from assay64.harness.cases.outcome import Verdict, VerdictKind
 from assay64.harness.cases.state import State
@@ -114,9 +114,8 @@ def _heading(case: Case, described: list[Described], word: str) -> Iterator[str]
 
 def _cpu(case: Case) -> str:
     """The model, and what else of the environment is not the usual."""
-    environment, usual = case.environment, Environment(model=case.environment.model)
-    names = [name for name in usual.__struct_fields__ if getattr(environment, name) != getattr(usual, name)]
-    parts = [f"{name}={number_text(int(getattr(environment, name)))}" for name in names]
+    environment = case.environment
+    parts = [f"{name}={number_text(int(getattr(environment, name)))}" for name in environment.unusual]
     return "  ".join([environment.model, *(["with " + ", ".join(case.requires)] if case.requires else []), *parts])
 
 

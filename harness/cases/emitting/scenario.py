@@ -9,7 +9,7 @@ from itertools import count
 
 import msgspec
 
-from assay64.harness.cases.case import STACK_POINTER, Case, Environment, MemoryType, Region, Run
+from assay64.harness.cases.case import STACK_POINTER, Case, MemoryType, Region, Run
 from assay64.harness.cases.disassembling import disassemble
 from assay64.harness.cases.memory import fill_bytes
 from assay64.harness.cases.outcome import ADDRESS_EXITS, Exit, ExitKind, Fault, Permitted
@@ -119,9 +119,8 @@ def scenario(case: Case, permitted: Sequence[Permitted], token: str) -> Scenario
         raise Unfit("it does not ask how it ends")
     if case.environment.exception_level:
         raise Unfit("it runs at EL1")
-    plain = Environment(model=case.environment.model)
-    if other := [name for name in plain.__struct_fields__ if getattr(case.environment, name) != getattr(plain, name)]:
-        raise Unfit(f"its environment has another {', '.join(other)}")
+    if unusual := case.environment.unusual:
+        raise Unfit(f"its environment has another {', '.join(unusual)}")
     if any(
         region.memory_type is MemoryType.DEVICE or region.tagged or region.guarded or region.backing
         for region in case.regions
