@@ -6,6 +6,7 @@ It is kept from one batch to the next: making it anew costs as much as a hundred
 from __future__ import annotations
 
 import ctypes
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ class BatchRegions:
         self.changes = np.zeros(DATA_REGION[1] // 8 + MORE_CHANGES, CHANGE_DTYPE)
         self._pristine: npt.NDArray[np.uint8] = np.zeros(DATA_REGION[1], np.uint8)
         self._fill: int | None = None
+        # Whether the library has left the data region as it found it, as the header demands.
+        self.restored = False
         self._placed: tuple[npt.NDArray[Any], ...] = ()
         self._alive: tuple[npt.NDArray[Any], ...] = ()
         self.record = BatchRecord(
@@ -75,7 +78,7 @@ class BatchRegions:
     def place(self, batch: Batch) -> None:
         """Enter where the arrays of ``batch`` lie. Those that lie there already, as a worker's do, cost nothing."""
         arrays = (batch.code, batch.code_words, batch.initial, batch.final, batch.exits)
-        if self._placed and all(one is other for one, other in zip(arrays, self._placed, strict=True)):
+        if self._placed and all(map(is_, arrays, self._placed)):
             return
         self._placed = ()  # until all are entered: one of them may be refused
         code, code_words = np.ascontiguousarray(batch.code, "<u4"), np.ascontiguousarray(batch.code_words, "<u4")
@@ -90,11 +93,12 @@ class BatchRegions:
         self._placed, self._alive = arrays if same else (), (code, code_words, initial)
 
     def reset(self, fill: int | None) -> None:
-        """Make the data region's bytes what ``fill`` says."""
+        """Make the data region's bytes what ``fill`` says. After a batch that ran to its end they are, of its own."""
         if fill != self._fill:
             self._pristine[:] = 0 if fill is None else np.frombuffer(fill_bytes(fill, len(self._pristine)), np.uint8)
-            self._fill = fill
-        self.data.bytes[:] = self._pristine
+            self._fill, self.restored = fill, False
+        if not self.restored:
+            self.data.bytes[:] = self._pristine
 
 
 def address_of(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> int:

@@ -268,6 +268,7 @@ class LibraryBatchInstance(LibraryInstance):
         if not 0 <= offset <= regions.code.size:
             raise Unsupported(f"a batch has its code in the default region, not at {batch.code_address:#x}")
         regions.reset(batch.fill)
+        regions.restored = False
         regions.place(batch)
         changes = regions.changes
         collected = [batch.changes[: batch.n_changes]]
@@ -285,6 +286,7 @@ class LibraryBatchInstance(LibraryInstance):
                     collected.append(changes[: record.n_changes].copy())
                 if record.done == before:
                     raise LibraryError(f"{self._name}: assay64_run_batch returned without having finished a case")
+            regions.restored = True
         finally:
             batch.done = int(record.done)
             batch.changes = collected[0] if len(collected) == 1 else np.concatenate(collected)

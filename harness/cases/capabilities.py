@@ -31,6 +31,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     executes (``run`` is always there). ``fixed`` maps a field of Environment to the only value this backend has for it.
     ``distinguishes_undefined`` is false when UNDEFINED and "not implemented" arrive as the same exit (``declined``).
     ``page_size`` is the smallest unit that it can map, in bytes; ``code_cache_size`` bytes, 0 when there is none.
+    ``in_place``: a batch's final states may take the place of its initial ones, which spares the worker half of its
+    memory traffic.
     ``optimiser_off`` names, as --backend takes it, the same backend without its optimiser; empty: no such switch.
     """
 
@@ -49,6 +51,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     reports_fault_kind: bool = True
     code_cache_size: int = 0
     batch: bool = False
+    in_place: bool = False
     deterministic: bool = True
     optimiser_off: str = ""
     fixed: dict[str, int | bool | str] = {}

@@ -71,7 +71,7 @@ class Batch:
     ignored. Every case starts from ``initial`` (n,) with the data region as ``fill`` makes it (see memory.py), stops at
     the end of its code, after ``budget`` instructions, or by an exit. The backend fills ``final``, ``exits`` and the
     first ``n_changes`` rows of ``changes``, in the order of the cases. ``done`` counts finished cases. The instance
-    that runs it is made for ``environment``.
+    that runs it is made for ``environment``. Where a backend declares ``in_place``, ``final`` may be ``initial``.
     """
 
     code: npt.NDArray[np.uint32]

@@ -49,15 +49,20 @@ class Arrays:
         # As rows of bytes, which numpy copies ten times faster than structured fields.
         _bytes(self.initial)[:] = _bytes(np.ascontiguousarray(batch.initial))
         # A backend may leave fields that it has nothing to say about.
-        _bytes(self.final)[:] = 0
+        if self.final is not self.initial:
+            _bytes(self.final)[:] = 0
         _bytes(self.exits)[:] = 0
 
 
 class Slot:
-    """One file of shared memory, mapped as far as it is needed. Its descriptor is inherited by worker processes."""
+    """One file of shared memory, mapped as far as it is needed. Its descriptor is inherited by worker processes.
 
-    def __init__(self, descriptor: int | None = None) -> None:
+    ``in_place``: the final states take the place of the initial ones.
+    """
+
+    def __init__(self, descriptor: int | None = None, *, in_place: bool = False) -> None:
         self.descriptor = _shared_file() if descriptor is None else descriptor
+        self._in_place = in_place
         self._map: mmap.mmap | None = None
         self._given: tuple[tuple[int, int], Arrays] | None = None
 
@@ -72,19 +77,18 @@ class Slot:
         shapes: list[tuple[Any, tuple[int, ...]]] = [
             (np.dtype(np.uint32), (count, width)),
             (np.dtype(np.uint32), (count,)),
-            (STATE_DTYPE, (count,)),
-            (STATE_DTYPE, (count,)),
             (EXIT_DTYPE, (count,)),
+            *[(STATE_DTYPE, (count,))] * (1 if self._in_place else 2),
         ]
         places, size = list[int](), 0
         for dtype, shape in shapes:
             places.append(size)
             size += -(-dtype.itemsize * int(np.prod(shape)) // ALIGNMENT) * ALIGNMENT
         memory = self._mapped(size)
-        code, words, initial, final, exits = (
+        code, words, exits, initial, *final = (
             np.ndarray(shape, dtype, memory, place) for (dtype, shape), place in zip(shapes, places, strict=True)
         )
-        return Arrays(code, words, initial, final, exits)
+        return Arrays(code, words, initial, final[0] if final else initial, exits)
 
     def _mapped(self, size: int) -> mmap.mmap:
         if self._map is None or len(self._map) < size:

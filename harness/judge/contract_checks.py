@@ -14,18 +14,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import msgspec
-import numpy as np
 
 from assay64.harness.backends import registry
-from assay64.harness.backends.contract import Backend, BackendDied, BatchInstance, Unsupported
+from assay64.harness.backends.contract import Backend, BackendDied, Unsupported
 from assay64.harness.cases.capabilities import ExclusiveMonitor
-from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, STACK_POINTER, AnyAction, Environment
-from assay64.harness.cases.layout import Batch, pack_state, unpack_exit, unpack_state
-from assay64.harness.cases.memory import HostMemory
+from assay64.harness.cases.case import CODE_ADDRESS, CODE_REGION, AnyAction, Environment
 from assay64.harness.cases.outcome import Access, Exit, ExitKind, Fault
-from assay64.harness.cases.state import State
 from assay64.harness.judge import contract_features
 from assay64.harness.judge.contract_actions import aliases, breaks, protects, steps, unmaps, watches
+from assay64.harness.judge.contract_batches import runs_batches
 from assay64.harness.judge.contract_errors import (
     accepts_other_settings,
     keeps_what_it_does_not_touch,
@@ -302,38 +299,6 @@ def _is_the_declared_monitor(backend: Backend) -> None:
         raise Wrong(f"the monitor is declared as {kind}, and a store-exclusive succeeds after another vCPU's stores")
     if not succeeded and kind is ExclusiveMonitor.VALUE:
         raise Undeclared("the monitor is declared to compare values, and it notices stores of the same value")
-
-
-def runs_batches(backend: Backend) -> str | None:
-    """run_batch gives what run gives"""
-    has = backend.capabilities()
-    instance = backend.create(Environment(), 1)
-    try:
-        if not isinstance(instance, BatchInstance):
-            if has.batch:
-                raise Wrong("batch is declared, and the instance has no run_batch")
-            return None
-        words = (ADD_X0, UDF, SVC_5, NOP)
-        states = np.stack(
-            [pack_state(State.of(x0=i, x1=DATA), pc=CODE_ADDRESS, sp=STACK_POINTER) for i in range(len(words))]
-        )
-        code = np.array(words, np.uint32).reshape(-1, 1)
-        batch = Batch(code=code, code_words=np.ones(len(words), np.uint32), code_address=CODE_ADDRESS, initial=states)
-        instance.run_batch(batch, HostMemory(4096))
-        for index, word in enumerate(words):
-            with Machine(backend) as machine:
-                alone = machine.run(word, x0=index, x1=DATA)
-                if unpack_exit(batch.exits[index]).kind is not alone.kind:
-                    raise Wrong(
-                        f"{word:#010x} ends with {unpack_exit(batch.exits[index])} in a batch and {alone} alone"
-                    )
-                if dict(unpack_state(batch.final[index]).registers()) != machine.get():
-                    raise Wrong(f"{word:#010x} leaves other registers in a batch than alone")
-    finally:
-        instance.close()
-    if not has.batch:
-        raise Undeclared("it has run_batch and does not declare batch")
-    return f"{len(words)} cases"
 
 
 CHECKS: dict[str, Callable[[Backend], str | None]] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import struct
+from functools import lru_cache
 
 import msgspec
 
@@ -103,11 +104,14 @@ class BatchDone(msgspec.Struct, frozen=True, tag="batch_done"):
 
 
 class BatchRefused(msgspec.Struct, frozen=True, tag="batch_refused"):
-    """A batch did not run: the backend lacks something, or (``failed``) raised an error; ``exhausted`` as in Failed."""
+    """A batch did not run: the backend lacks something, or (``failed``) raised an error after ``done`` cases;
+    ``exhausted`` as in Failed.
+    """
 
     reason: str
     failed: bool
     exhausted: bool = False
+    done: int = 0
 
 
 class Execute(msgspec.Struct, frozen=True, tag="execute"):
@@ -132,6 +136,9 @@ Request = Execute | RunBatch
 Answer = Hello | Refused | Done | BatchDone | BatchRefused
 
 _requests = msgspec.json.Decoder(Request)
+# Batches of one shape follow each other through the slots: as a rule their requests were seen before.
+_seen = lru_cache(maxsize=8)(_requests.decode)
+_SHORT_BYTES = 1024
 _answers = msgspec.json.Decoder(Answer)
 _encoder = msgspec.json.Encoder()
 
@@ -145,7 +152,7 @@ def message(value: Request | Answer) -> bytes:
 
 
 def read_request(payload: bytes) -> Request:
-    return _requests.decode(payload)
+    return _seen(payload) if len(payload) <= _SHORT_BYTES else _requests.decode(payload)
 
 
 def read_answer(payload: bytes) -> Answer:

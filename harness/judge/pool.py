@@ -230,6 +230,8 @@ class Worker:
         except Lost as lost:
             result = self._recovered(first, lost)
             for waiting in self._sent:
+                # The process that was given up may have begun with it, and a state may lie where it was read.
+                waiting.arrays.fill(waiting.batch)
                 self._ask(waiting)
             return result
 
@@ -243,18 +245,19 @@ class Worker:
             if isinstance(answer, frames.BatchRefused) and not answer.failed:
                 raise Unsupported(answer.reason)
             if isinstance(answer, frames.BatchRefused):
-                raise Lost(Failed(answer.reason, answer.exhausted))
+                # The worker goes on with the next batch: what it shows as done may be of that one.
+                raise Lost(Failed(answer.reason, answer.exhausted), answer.done)
             if not isinstance(answer, frames.BatchDone):
                 raise Lost(Failed(f"the worker answered a batch with {type(answer).__name__}"))
             changes = process.read_frame()
             if len(changes) != answer.n_changes * CHANGE_DTYPE.itemsize:
-                raise Lost(Failed(f"the worker answered {len(changes)} bytes for {answer.n_changes} changes"))
+                raise Lost(Failed(f"the worker answered {len(changes)} bytes for {answer.n_changes} changes"), None)
             rows = np.frombuffer(changes, CHANGE_DTYPE).copy()
             cases = rows["case"].astype(np.int64)
             if len(rows) and (cases[-1] >= len(batch) or (np.diff(cases) < 0).any()):
-                raise Lost(Failed("the backend lists changes out of order, or of cases that the batch does not have"))
-        except Lost as lost:
-            lost.done = process.done()
+                reason = "the backend lists changes out of order, or of cases that the batch does not have"
+                raise Lost(Failed(reason), None)
+        except Lost:
             self._discard()
             raise
         batch.final, batch.exits = sent.arrays.final, sent.arrays.exits
@@ -288,7 +291,12 @@ class Worker:
                         spans.append((start, end))
                         continue
                     failure = again
-            culprit = min(start + failure.done, end - 1)
+            if failure.done is None and end - start > 1:  # nobody knows which: each half by itself
+                middle = (start + end) // 2
+                spans += [(middle, end), (start, middle)]
+                failure = None
+                continue
+            culprit = min(start + (failure.done or 0), end - 1)
             result.lost[culprit] = self._confirmed_in_batch(batch, culprit, slot, failure.result)
             spans += [(culprit + 1, end), (start, culprit)]
             failure = None
@@ -366,7 +374,7 @@ class Worker:
             except BaseException:
                 self._close_server()
                 raise
-            self._slots = [Slot() for _ in range(SLOTS)]
+            self._slots = [Slot(in_place=self._capabilities.in_place) for _ in range(SLOTS)]
         return ChildProcess(self._server, self._slots, self.limits)
 
     def _close_server(self) -> None:

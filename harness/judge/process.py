@@ -49,10 +49,11 @@ class Limits:
 class Lost(Exception):
     """The worker process is gone: it crashed, was killed at a limit, or sent what is no frame."""
 
-    def __init__(self, result: Crashed | Hung | Failed) -> None:
+    def __init__(self, result: Crashed | Hung | Failed, done: int | None = 0) -> None:
         super().__init__(str(result))
         self.result = result
-        self.done = 0  # cases of a batch that were finished by then
+        # Cases of what was sent last that were finished by then; None where all of it was answered wrongly.
+        self.done = done
 
 
 class ChildProcess:
@@ -92,7 +93,7 @@ class ChildProcess:
         try:
             return frames.read_answer(payload)
         except (msgspec.DecodeError, UnicodeError) as error:
-            raise Lost(Failed(f"the worker's answer cannot be read: {error}")) from error
+            raise self._lost(Failed(f"the worker's answer cannot be read: {error}")) from error
 
     def read_frame(self) -> bytes:
         """The next frame. Raises Lost when the child ends, or its case exceeds a limit."""
@@ -104,14 +105,14 @@ class ChildProcess:
             if len(self._received) >= size:
                 length = frames.LENGTH.unpack_from(self._received)[0]
                 if length > frames.MAX_FRAME_BYTES:
-                    raise Lost(Failed("the worker's stream holds what is no frame"))
+                    raise self._lost(Failed("the worker's stream holds what is no frame"))
                 if len(self._received) >= size + length:
                     payload = bytes(self._received[size : size + length])
                     del self._received[: size + length]
                     return payload
             received = self._receive()
             if received == b"":
-                raise Lost(self._crashed())
+                raise self._lost(self._crashed())
             if received is None or time.monotonic() - checked > POLL_S:
                 checked = time.monotonic()
                 if done != (done := self.done()):
@@ -121,6 +122,9 @@ class ChildProcess:
     def done(self) -> int:
         """How many cases of what was sent last the child has finished."""
         return int(self._words[frames.DONE])
+
+    def _lost(self, result: Crashed | Hung | Failed) -> Lost:
+        return Lost(result, self.done())
 
     def _check_limits(self, began: float) -> None:
         limits = self._limits
@@ -133,12 +137,12 @@ class ChildProcess:
             # Between cases it reads, writes or waits for the processor: no backend's fault, so it is given long.
             silent_s, limit_s = time.monotonic() - began, START_TIMEOUT_S
         if silent_s > limit_s:
-            raise Lost(Hung(limit_s))
+            raise self._lost(Hung(limit_s))
         if self._listener.bytes_read - self._printed_before > limits.output_bytes:
             printed = f"printed more than {limits.output_bytes // MIB} MiB"
-            raise Lost(Crashed("output limit", printed))
+            raise self._lost(Crashed("output limit", printed))
         if limits.memory_bytes and resident_bytes(self.process_id) > limits.memory_bytes:
-            raise Lost(Crashed("memory limit", f"held more than {limits.memory_bytes // MIB} MiB"))
+            raise self._lost(Crashed("memory limit", f"held more than {limits.memory_bytes // MIB} MiB"))
 
     def _receive(self) -> bytes | None:
         """Bytes from the child; empty at its end; None when there are none for POLL_S."""

@@ -161,7 +161,9 @@ def _be_a_child(backend: Backend, descriptors: list[int], memory_bytes: int) -> 
         resource.setrlimit(resource.RLIMIT_DATA, (2 * memory_bytes, 2 * memory_bytes))
     status = 0
     try:
-        _Child(backend, ProgressMemory(progress), [Slot(slot) for slot in slots]).serve(requests, answers)
+        in_place = backend.capabilities().in_place
+        arena = [Slot(slot, in_place=in_place) for slot in slots]
+        _Child(backend, ProgressMemory(progress), arena).serve(requests, answers)
     except BrokenPipeError:
         pass  # the harness has no use for us any more
     except BaseException:  # noqa: BLE001 - a forked child must not go on in what its parent was doing
@@ -234,6 +236,7 @@ class _Child:
             return frames.Failed(_one_line(error), _exhausted(error))
 
     def _run_batch(self, request: frames.RunBatch) -> bytes:
+        batch: Batch | None = None
         try:
             arrays = self._slots[request.slot].arrays(request.count, request.width)
             batch = Batch(
@@ -261,7 +264,10 @@ class _Child:
             _die_likewise(died)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
             self._forget(request.environment)
-            return frames.message(frames.BatchRefused(_one_line(error), failed=True, exhausted=_exhausted(error)))
+            refused = frames.BatchRefused(
+                _one_line(error), failed=True, exhausted=_exhausted(error), done=batch.done if batch else 0
+            )
+            return frames.message(refused)
 
     def _batch_instance(self, environment: Environment) -> BatchInstance:
         kept = self._instances.pop(environment, None)

@@ -307,6 +307,31 @@ class Volume(Tiny):
         return msgspec.structs.replace(super().capabilities(), batch=True)
 
 
+class InPlaceInstance(RogueInstance):
+    """Runs batches of ``add x0, x0, x1`` in place, so that a case which runs twice is found. At CRASH and RAISE it
+    does that; where there is NOISE it lists a change that cannot be, after all cases.
+    """
+
+    def run_batch(self, batch, progress):
+        assert batch.final is batch.initial
+        for index, word in enumerate(batch.code[:, 0].tolist()):
+            if word in (CRASH, RAISE):
+                self.other(word)
+            batch.final["x"][index, 0] += batch.initial["x"][index, 1]
+            batch.exits["kind"][index] = EXIT_KINDS.index(ExitKind.UNTIL)
+            batch.done = progress.words()[0] = index + 1
+        if NOISE in batch.code:
+            batch.changes[0] = (len(batch), 0, 0x2000_0000, 1)
+            batch.n_changes = 1
+
+
+class InPlace(Tiny):
+    instance = InPlaceInstance
+
+    def capabilities(self):
+        return msgspec.structs.replace(super().capabilities(), batch=True, in_place=True)
+
+
 class GreedyInstance(TinyInstance):
     """Takes memory at one word, and prints without end at another."""
 

@@ -88,6 +88,38 @@ def test_a_batch_gives_what_single_runs_give(batched: LibraryBatchInstance, gues
     assert batch.n_changes > 200
 
 
+def test_a_batch_in_place_gives_the_same(batched: LibraryBatchInstance) -> None:
+    apart, within = random_batch(400, 3), random_batch(400, 3)
+    within.final = within.initial
+    for batch in (apart, within):
+        batched.run_batch(batch, HostMemory(4096))
+    assert within.final.tobytes() == apart.final.tobytes()
+    assert within.exits.tobytes() == apart.exits.tobytes()
+    assert within.changes[: within.n_changes].tobytes() == apart.changes[: apart.n_changes].tobytes()
+
+
+def test_straight_code_is_not_looked_for_behind_its_end(batched: LibraryBatchInstance) -> None:
+    """Loops, branches over the end and budgets shorter than the code end as ever, whatever the first slice was."""
+    code = {
+        (NOP, NOP, NOP): (ExitKind.UNTIL, 3),
+        (0xF1000400, 0x54FFFFE1, NOP): (ExitKind.UNTIL, 2 * 200 + 1),  # subs x0, x0, #1; b.ne . - 4
+        (0x14000003, NOP, NOP): (ExitKind.UNTIL, 1),
+        (0x17FFFFFF, NOP, NOP): (ExitKind.DECLINED, 1),  # b . - 4, where zeros are
+        (0x14000000, NOP, NOP): (ExitKind.BUDGET, 1000),
+    }
+    batch = Batch(
+        code=np.array(list(code), np.uint32),
+        code_words=np.full(len(code), 3, np.uint32),
+        code_address=CODE,
+        initial=new_state(len(code)),
+        budget=1000,
+    )
+    batch.initial["pc"], batch.initial["x"][:, 0] = CODE, 200
+    batched.run_batch(batch, HostMemory(4096))
+    found = [(unpack_exit(row).kind, int(row["executed"])) for row in batch.exits]
+    assert found == list(code.values())
+
+
 def test_a_batch_goes_on_where_it_was(batched: LibraryBatchInstance) -> None:
     whole, rest = random_batch(50, 2), random_batch(50, 2)
     batched.run_batch(whole, HostMemory(4096))

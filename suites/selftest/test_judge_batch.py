@@ -1,5 +1,6 @@
 """Batches: what plainly matches is a match, nothing else is, and no crash costs another case its verdict."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -21,11 +22,12 @@ from assay64.harness.judge.batch import Expected, empty_like, matching
 from assay64.harness.judge.frames import Crashed, Failed
 from assay64.harness.judge.judge import Judge
 from assay64.harness.judge.pool import Worker
+from assay64.harness.judge.process import ChildProcess
 from assay64.harness.record import store
 from assay64.harness.record.journal import LETTERS, Journal
 from assay64.harness.record.provenance import run_info
 from assay64.harness.record.records import CheckRecord
-from assay64.suites.selftest.judge_backends import CRASH, HANG, MODULE, NOISE, add, movz
+from assay64.suites.selftest.judge_backends import CRASH, HANG, MODULE, NOISE, NOP, RAISE, add, movz
 
 HAS = Capabilities(name="x", version="1", batch=True, exact_budget=True, reports_fault_kind=True)
 VOLUME = f"{MODULE}:Volume"
@@ -291,6 +293,24 @@ def test_a_crash_leaves_the_batches_behind_it_alone():
         x = batches[number].initial["x"]
         right = x0 == x[:, 1] + x[:, 2] + (x[:, 1] % 1000 == 7)
         assert np.flatnonzero(~right).tolist() == ([7] if number == 1 else [])
+
+
+@pytest.mark.parametrize(("word", "lost"), [(NOP, []), (CRASH, [7]), (RAISE, [7]), (NOISE, [7])])
+def test_what_runs_again_in_place_begins_from_its_own_states(word, lost, monkeypatch):
+    batches = [sums(50, seed) for seed in range(5)]
+    batches[1].code[7] = word
+    answer = ChildProcess.answer
+
+    def late(process):
+        time.sleep(0.05)  # so that the worker has run what waits, too, when something is found wrong
+        return answer(process)
+
+    monkeypatch.setattr(ChildProcess, "answer", late)
+    with Worker(f"{MODULE}:InPlace") as worker:
+        for number, result in enumerate(worker.run_batches(batches)):
+            x = result.batch.initial["x"]
+            right = result.batch.final["x"][:, 0] == x[:, 0] + x[:, 1]
+            assert sorted(result.lost) == np.flatnonzero(~right).tolist() == (lost if number == 1 else [])
 
 
 def test_changes_out_of_order_are_an_error_of_the_backend():

@@ -39,6 +39,7 @@ constexpr const char* kCapabilities = R"({
   "reports_fault_kind": true,
   "code_cache_size": 8388608,
   "batch": true,
+  "in_place": true,
   "deterministic": true,
   "fixed": {"cpacr_el1": 3145728, "cntkctl_el1": 3, "tcr_el1": 0, "top_byte_ignore": false, "dc_zva_size": 64}
 })";

@@ -30,8 +30,8 @@ private:
 // The caller's process has the states in its own cache: fetching them while the JIT runs the case before saves a tenth.
 void Prefetch(const assay64_state& given, const assay64_state& found) {
     for (std::size_t line = 0; line < sizeof given; line += 64) {
-        __builtin_prefetch(reinterpret_cast<const std::uint8_t*>(&given) + line, 0);
         __builtin_prefetch(reinterpret_cast<const std::uint8_t*>(&found) + line, 1);
+        if (&found != &given) __builtin_prefetch(reinterpret_cast<const std::uint8_t*>(&given) + line, 0);
     }
 }
 

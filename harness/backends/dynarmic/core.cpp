@@ -142,6 +142,8 @@ bool Core::Run(std::uint64_t budget, std::uint64_t until, assay64_exit& exit) {
     Begin(exit);
     SetUntil(until);
     std::uint64_t executed = 0;
+    // Code without branches ends with its first slice, before the JIT has to find out that nothing is to be fetched.
+    std::uint64_t slice = std::clamp<std::uint64_t>((until - jit_->GetPC()) / 4, 1, kSlice);
     while (true) {
         const std::uint64_t pc = jit_->GetPC();
         if (pc == until) {
@@ -153,7 +155,8 @@ bool Core::Run(std::uint64_t budget, std::uint64_t until, assay64_exit& exit) {
         } else if (!CannotFetch(pc, exit)) {
             const std::uint64_t left = budget - executed;
             const bool single = left <= kLongestBlock;
-            if (!Execute(single, single ? 1 : std::min(left - kLongestBlock, kSlice), exit, executed)) return false;
+            if (!Execute(single, single ? 1 : std::min(left - kLongestBlock, slice), exit, executed)) return false;
+            slice = kSlice;
         }
         if (exit.kind != ASSAY64_EXIT_NONE) break;
     }

@@ -190,6 +190,9 @@ struct assay64_change {
  *   5. restore data_memory from data_pristine;
  *   6. done = i + 1, and *progress = done.
  *
+ * If you declare "in_place", final_state may be the same array as initial: every state is then read before it is
+ * written, and the processor that compares them has half as much to fetch from yours. Otherwise they do not overlap.
+ *
  * When the changes of a case do not fit any more, undo what it changed, leave `done` at that case and return
  * ASSAY64_OK: the caller drains `changes`, sets n_changes to 0 and calls again. changes_capacity is at least data_size
  * / 8, so one case always fits. When the call returns, code_memory is all zero again and data_memory equals
@@ -238,7 +241,7 @@ ASSAY64_API const struct assay64_info *assay64_info(void);
  *   4096,
  *    "actions": ["run", "step", "notify_code"], "exact_budget": true, "exclusive_monitor": "value",
  *    "distinguishes_undefined": true, "reports_fault_kind": true, "code_cache_size": 0, "batch": true,
- *    "deterministic": true, "fixed": {"top_byte_ignore": false}}
+ *    "in_place": false, "deterministic": true, "fixed": {"top_byte_ignore": false}}
  *
  * name and version are required. `features` are those beyond Armv8.0 with FP and AdvSIMD. `actions` are the names of
  * case actions; `fixed` holds the settings of the environment (see assay64_create) of which you have one value only.
