@@ -40,14 +40,15 @@ class Bare:
         self._handle = library.bare_open(*arguments)
         if not self._handle:
             raise RuntimeError(f"{backend}: its machine cannot be made")
-        self.final = _no_states()
+        self._room = self.final = _no_states()
 
     def run(self, batch: Batch) -> None:
         """Run the cases of ``batch``; their states come to ``final``."""
         count, width = batch.code.shape
-        if len(self.final) != count:
-            self.final = np.zeros(count, STATE_DTYPE)
-        states: npt.NDArray[Any] = self.final
+        # The same room for every batch: memory that is new costs as much as the cases.
+        if len(self._room) < count:
+            self._room = np.zeros(count, STATE_DTYPE)
+        self.final = states = self._room[:count]
         places: list[npt.NDArray[Any]] = [batch.code, batch.code_words, batch.initial, states]
         assert all(array.flags.c_contiguous for array in places)
         code, words, initial, final = (int(array.ctypes.data) for array in places)

@@ -1,7 +1,8 @@
 """How much of a backend's own speed is left when its answers are judged, and where the rest goes.
 
 The same cases run through a worker and the comparison (the reference's answers are there beforehand) and through the
-smallest loop over the backend's interface (bare.py), in turns. Every case has a whole state of its own.
+smallest loop over the backend's interface (bare.py), in turns. Every case has a whole state of its own, and there are
+more of them than the caches hold: nobody judges the same states twice.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ from assay64.reference.engines.native import batch as engine
 
 BACKENDS = ("dynarmic", "unicorn")
 STATES = 64
-# Cases of a batch, and how many of them golden answers, too. Rounds, and how long one lasts, as a rule and for --quick.
+# Cases of a batch, and of how many golden answers, too. Batches, rounds, and how long one lasts, as a rule and for
+# --quick.
 SIZE, GOLDEN = 2048, 512
-SECONDS, ROUNDS = {False: 0.5, True: 0.25}, {False: 15, True: 5}
+BATCHES = {False: 8, True: 4}
+SECONDS, ROUNDS = 0.25, {False: 31, True: 5}
 GROUPS = ("data_processing_immediate", "data_processing_register", "simd_and_fp")
 KEY: Key = (CODE_ADDRESS, Run().budget, None, Environment())
 # Pieces as long as a campaign's, and, where less is left to hide behind, of one instruction.
@@ -62,19 +65,18 @@ RESTARTS = {"dynarmic": 5.0, "unicorn": 20.0}
 
 @dataclass(frozen=True)
 class Work:
-    """A batch with the reference's answers, and how often it runs in a round."""
+    """Batches with the reference's answers, and how often they run in a round."""
 
-    batch: Batch
-    expected: Expected
-    repeat: int
+    answered: tuple[tuple[Batch, Expected], ...]
+    repeat: int = 1
 
     @property
     def cases(self) -> int:
-        return len(self.batch) * self.repeat
+        return sum(len(batch) for batch, _ in self.answered) * self.repeat
 
-    def batches(self) -> Iterator[Batch]:
-        """The batch again and again; a worker gives each its own results."""
-        return (replace(self.batch) for _ in range(self.repeat))
+    def pairs(self) -> Iterator[tuple[Batch, Expected]]:
+        """The batches with their answers, again and again."""
+        return itertools.chain.from_iterable(itertools.repeat(self.answered, self.repeat))
 
 
 def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Benchmark:
@@ -84,9 +86,9 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
         raise BackendUnavailable(f"bench judging needs one of {', '.join(BACKENDS)}: see `assay64 doctor`")
     progress("asking the reference")
     reference = NativeReference()
-    cases = _cases(seed)
-    works = {name: _work(cases[name], reference) for name in cases}
-    golden_s = sum(_golden_s(work) for work in works.values()) / len(works)
+    pieces = [_cases(seed * BATCHES[quick] + number) for number in range(BATCHES[quick])]
+    works = {name: Work(tuple(_answered(piece[name], reference) for piece in pieces)) for name in TARGETS}
+    golden_s = sum(_golden_s(*work.answered[0]) for work in works.values()) / len(works)
     notes = list[str]()
     rows = list[Row]()
     answered: dict[str, float] = {}
@@ -98,7 +100,7 @@ def measure(*, quick: bool, seed: int, progress: Callable[[str], None]) -> Bench
             try:
                 for name, work in works.items():
                     progress(f"{backend}: {name}")
-                    again = repetitions(timed(partial(bare.run, work.batch)), SECONDS[quick])
+                    again = repetitions(timed(partial(_alone, bare, work)), SECONDS)
                     timing = replace(work, repeat=again)
                     measured = _Measured(timing, worker, bare, reference, ROUNDS[quick], seed)
                     rows += measured.rows(backend, name)
@@ -169,18 +171,23 @@ def _plain(seed: int) -> Iterator[Case]:
             yield Case(code=case.code, states=case.states)
 
 
-def _work(cases: Sequence[Case], reference: BatchReference) -> Work:
+def _answered(cases: Sequence[Case], reference: BatchReference) -> tuple[Batch, Expected]:
     """The cases that run to the end of their code in one way, with the native engine's answers."""
     found = reference(batch_of(cases, KEY))
     # Without an exit of its own every case is the same work to every loop.
     good = found.decided & (found.answers.exits["kind"] == EXIT_KINDS.index(ExitKind.UNTIL))
     batch = batch_of([case for case, one in zip(cases, good.tolist(), strict=True) if one], KEY)
-    return Work(batch, reference(batch), 1)
+    return batch, reference(batch)
+
+
+def _alone(bare: Bare, work: Work) -> None:
+    for batch, _ in work.pairs():
+        bare.run(batch)
 
 
 def _engine_rate(work: Work, rounds: int) -> float:
-    """Cases that the native engine runs in a second of processor time: one call for the whole batch."""
-    batch, machine = work.batch, engine.BatchMachine(KEY[3].model, CODE_REGION, DATA_REGION)
+    """Cases that the native engine runs in a second of processor time: one call for a whole batch, the same again."""
+    batch, machine = work.answered[0][0], engine.BatchMachine(KEY[3].model, CODE_REGION, DATA_REGION)
     cases = engine.Batch(batch.code, batch.code_words, batch.initial, batch.budget)
     seconds = list[float]()
     for _ in range(rounds + 1):
@@ -191,9 +198,8 @@ def _engine_rate(work: Work, rounds: int) -> float:
     return ENGINE_CALLS * len(batch) / float(np.median(seconds[1:]))
 
 
-def _golden_s(work: Work) -> float:
+def _golden_s(batch: Batch, expected: Expected) -> float:
     """Seconds that golden takes for a case. RuntimeError when the engine that is timed does not answer as it does."""
-    batch = work.batch
     rows = range(0, len(batch), max(1, len(batch) // GOLDEN))
     cases = [case_of(batch, row) for row in rows]
     oracle, begin = Oracle(), time.perf_counter()
@@ -201,9 +207,7 @@ def _golden_s(work: Work) -> float:
     seconds = (time.perf_counter() - begin) / len(cases)
     chosen = batch_of(cases, KEY)
     golden = expected_of(chosen, cases, permitted)
-    answers = replace(
-        chosen, final=work.expected.answers.final[:: rows.step], exits=work.expected.answers.exits[:: rows.step]
-    )
+    answers = replace(chosen, final=expected.answers.final[:: rows.step], exits=expected.answers.exits[:: rows.step])
     same = matching(answers, golden, Capabilities(name="native", version="", reports_fault_kind=True))
     if not same.all():
         raise RuntimeError(f"the native engine and golden differ in {int((~same).sum())} cases")
@@ -237,9 +241,10 @@ class _Measured:
         work, worker = self.work, self.worker
         before, own, begin = _processor_s(worker.process_id), time.process_time(), time.perf_counter()
         comparing, self.wrong = 0.0, 0
-        for result in worker.run_batches(work.batches()):
+        batches = (replace(batch) for batch, _ in work.pairs())
+        for result, (_, expected) in zip(worker.run_batches(batches), work.pairs(), strict=True):
             start = time.process_time()
-            self.wrong += len(work.batch) - int(matching(result.batch, work.expected, worker.capabilities).sum())
+            self.wrong += int((~matching(result.batch, expected, worker.capabilities)).sum())
             comparing += time.process_time() - start
         seconds = time.perf_counter() - begin
         self._note("harness", time.process_time() - own)
@@ -250,7 +255,7 @@ class _Measured:
     def _whole(self) -> float:
         worker, answering = self.worker, 0.0
         before, own, begin = _processor_s(worker.process_id), time.process_time(), time.perf_counter()
-        for result in worker.run_batches(self.work.batches()):
+        for result in worker.run_batches(replace(batch) for batch, _ in self.work.pairs()):
             start = time.process_time()
             expected = self.reference(result.batch)
             answering += time.process_time() - start
@@ -261,24 +266,25 @@ class _Measured:
         return seconds
 
     def _alone(self) -> float:
-        return self._timed("alone", self.bare.run)
+        return self._timed("alone", self.work, self.bare.run)
 
     def _adapter(self) -> float:
         """What runs in the worker for a batch, here and without what carries it there."""
-        changes = np.zeros(len(self.work.batch) + DATA_REGION[1] // 8, CHANGE_DTYPE)
-        again = replace(self.work.batch)
+        changes = np.zeros(SIZE + DATA_REGION[1] // 8, CHANGE_DTYPE)
 
-        def run(_: Batch) -> None:
-            again.done, again.n_changes, again.changes = 0, 0, changes
-            self._here.run_batch(again, self._progress)
+        def run(batch: Batch) -> None:
+            batch.done, batch.n_changes, batch.changes = 0, 0, changes
+            self._here.run_batch(batch, self._progress)
 
-        again.final, again.exits = again.final.copy(), again.exits.copy()
-        return self._timed("adapter", run)
+        answered = tuple((replace(batch), expected) for batch, expected in self.work.answered)
+        for batch, _ in answered:
+            batch.final, batch.exits = batch.final.copy(), batch.exits.copy()
+        return self._timed("adapter", replace(self.work, answered=answered), run)
 
-    def _timed(self, name: str, run: Callable[[Batch], None]) -> float:
+    def _timed(self, name: str, work: Work, run: Callable[[Batch], None]) -> float:
         before, begin = time.process_time(), time.perf_counter()
-        for _ in range(self.work.repeat):
-            run(self.work.batch)
+        for batch, _ in work.pairs():
+            run(batch)
         seconds = time.perf_counter() - begin
         self._note(name, time.process_time() - before)
         return seconds

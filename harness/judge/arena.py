@@ -1,6 +1,6 @@
 """Memory that the harness and a worker share: the progress words, and the arrays of the batches in flight.
 
-Batches go through two slots, so that one can be compared while the other runs; nothing of them is copied through a
+Batches go through slots, so that one can be compared while others run or wait; nothing of them is copied through a
 pipe. A slot is a file that grows. It knows no backend and no verdicts.
 """
 
@@ -20,7 +20,8 @@ from assay64.harness.cases.layout import EXIT_DTYPE, STATE_DTYPE, Batch
 from assay64.harness.cases.memory import HostMemory
 
 PROGRESS_BYTES = mmap.PAGESIZE
-SLOTS = 2
+# One that is compared, one that runs and one that waits: with two a worker had to wait after one batch in ten.
+SLOTS = 3
 ALIGNMENT = 64
 
 

@@ -1,13 +1,12 @@
 """What benchmarks share: turns, ratios with intervals, results as text and data. No test here asserts a time."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from assay64.harness.backends import registry
 from assay64.harness.bench.bare import Bare
-from assay64.harness.bench.judging import KEY, SIZE, STATES, _cases, _golden_s, _work
+from assay64.harness.bench.judging import KEY, SIZE, STATES, Work, _answered, _cases, _golden_s
 from assay64.harness.bench.ratios import Ratio, alternate, ratio, repetitions, timed
 from assay64.harness.bench.result import Benchmark, Row, as_data, as_text
 from assay64.harness.cases.batches import batch_of
@@ -100,11 +99,13 @@ def test_the_work_of_judging_is_what_it_says():
         assert len({repr(case.states) for case in kind[:STATES]}) == STATES
     assert {len(case.code) for case in single} == {1} < {len(case.code) for case in shared}
     assert len({case.code for case in distinct}) > SIZE * 0.9
-    work = replace(_work(distinct[:50], NativeReference()), repeat=3)
-    assert work.cases == 3 * len(work.batch) > 100
-    assert work.expected.decided.all()
-    assert [len(batch) for batch in work.batches()] == [len(work.batch)] * 3
-    assert _golden_s(work) > 0
-    work.expected.answers.final["x"][7, 3] ^= 1
+    one, other = (_answered(part, NativeReference()) for part in (distinct[:50], shared[:80]))
+    work = Work((one, other), repeat=3)
+    assert work.cases == 3 * (len(one[0]) + len(other[0])) > 300
+    assert [batch is two[0] for (batch, _), two in zip(work.pairs(), (one, other) * 3, strict=True)] == [True] * 6
+    batch, expected = one
+    assert expected.decided.all()
+    assert _golden_s(batch, expected) > 0
+    expected.answers.final["x"][7, 3] ^= 1
     with pytest.raises(RuntimeError, match="differ in 1 cases"):
-        _golden_s(work)
+        _golden_s(batch, expected)
