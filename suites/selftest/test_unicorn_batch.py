@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from assay64.harness.backends.contract import BatchInstance
-from assay64.harness.backends.unicorn import BACKEND
+from assay64.harness.backends.unicorn import BACKEND, native_loop
 from assay64.harness.cases.case import (
     CODE_ADDRESS,
     DATA_REGION,
@@ -98,6 +98,20 @@ def test_a_batch_gives_what_single_runs_give(width):
         guest.instance.close()
     assert not changes
     assert {ExitKind.UNTIL, ExitKind.SVC, ExitKind.BRK, ExitKind.UNDEFINED, ExitKind.DATA_ABORT} <= kinds
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_batch_in_place_gives_the_same(native, monkeypatch):
+    if not native:
+        monkeypatch.setattr(native_loop, "library", lambda: None)
+    apart, within = (batch_of(random.Random(7), 300, 2) for _ in range(2))
+    within.final = within.initial
+    run_batch(apart, HostMemory(0x1000))
+    run_batch(within, HostMemory(0x1000))
+    assert within.final.tobytes() == apart.final.tobytes()
+    assert within.exits.tobytes() == apart.exits.tobytes()
+    assert within.changes[: within.n_changes].tobytes() == apart.changes[: apart.n_changes].tobytes()
+    assert len(set(within.exits["kind"].tolist())) > 3
 
 
 def test_a_batch_counts_the_instructions_that_completed():

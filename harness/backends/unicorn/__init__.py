@@ -105,6 +105,7 @@ class UnicornBackend:
             exclusive_monitor=ExclusiveMonitor.VALUE,
             code_cache_size=TRANSLATION_BUFFER_BYTES,
             batch=True,
+            in_place=True,
             fixed=FIXED,
         )
 
