@@ -47,8 +47,8 @@ BACKENDS = ("dynarmic", "unicorn")
 STATES = 64
 # Cases of a batch, and of how many golden answers, too. Batches, rounds, and how long one lasts, as a rule and for
 # --quick.
-SIZE, GOLDEN = 2048, 512
-BATCHES = {False: 8, True: 4}
+SIZE, GOLDEN = 4096, 512
+BATCHES = {False: 4, True: 2}
 SECONDS, ROUNDS = 0.25, {False: 31, True: 5}
 GROUPS = ("data_processing_immediate", "data_processing_register", "simd_and_fp")
 KEY: Key = (CODE_ADDRESS, Run().budget, None, Environment())

@@ -95,7 +95,7 @@ def test_the_work_of_judging_is_what_it_says():
     shared, single, distinct = cases.values()
     assert len(shared) == len(single) == len(distinct) == SIZE
     for kind in (shared, single):
-        assert [len({case.code for case in kind[at : at + STATES]}) for at in range(0, SIZE, STATES)] == [1] * 32
+        assert {len({case.code for case in kind[at : at + STATES]}) for at in range(0, SIZE, STATES)} == {1}
         assert len({repr(case.states) for case in kind[:STATES]}) == STATES
     assert {len(case.code) for case in single} == {1} < {len(case.code) for case in shared}
     assert len({case.code for case in distinct}) > SIZE * 0.9
