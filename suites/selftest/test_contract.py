@@ -7,10 +7,12 @@ import re
 import pytest
 
 from assay64.harness.backends import registry
+from assay64.harness.backends.unicorn.instance import UnicornInstance
 from assay64.harness.cases.disassembling import disassemble
 from assay64.harness.cli.check_backend import check
 from assay64.harness.judge.contract_checks import CHECKS, perform
 from assay64.harness.judge.contract_features import probes, unprobed
+from assay64.harness.judge.contract_machine import LOAD
 from assay64.reference import model, model_names
 from assay64.reference.models import feature_names
 from assay64.suites.selftest.fakes import Backend
@@ -77,3 +79,46 @@ def test_a_setting_that_is_fixed_in_secret_is_found():
 
     (result,) = perform(Stubborn("stubborn", ""), ["accepts_other_settings"])
     assert (result.status, "dc_zva_size" in result.detail) == ("failed", True)
+
+
+def unlisted(batch):
+    batch.n_changes -= 1
+
+
+def touched(batch):
+    batch.final["x"][5, 9] ^= 1
+
+
+def left_behind(batch):
+    if batch.code[0, 0] == LOAD:
+        batch.final["x"][0, 0] = 7
+
+
+def read_late(batch):
+    if batch.final is batch.initial:
+        batch.exits["executed"][3] += 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (unlisted, "changes other memory in a batch than alone"),
+        (touched, "leaves other registers in a batch than alone"),
+        (left_behind, "leaves other registers in the next batch than alone"),
+        (read_late, "where final states take the place of initial ones"),
+    ],
+)
+def test_what_is_wrong_in_a_batch_is_found(spoil, words, monkeypatch):
+    backend = registry.load("unicorn")
+    if missing := backend.available():
+        pytest.skip(missing)
+    run_batch = UnicornInstance.run_batch
+
+    def spoiled(self, batch, progress):
+        run_batch(self, batch, progress)
+        spoil(batch)
+
+    monkeypatch.setattr(UnicornInstance, "run_batch", spoiled)
+    (result,) = perform(backend, ["runs_batches"])
+    assert result.status == "failed"
+    assert result.detail.endswith(words)
