@@ -190,8 +190,8 @@ struct assay64_change {
  *   5. restore data_memory from data_pristine;
  *   6. done = i + 1, and *progress = done.
  *
- * If you declare "in_place", final_state may be the same array as initial: every state is then read before it is
- * written, and the processor that compares them has half as much to fetch from yours. Otherwise they do not overlap.
+ * If you declare "in_place", final_state may be the same array as initial: read all of a state before you write it.
+ * That halves what goes from processor to processor. Otherwise the two do not overlap.
  *
  * When the changes of a case do not fit any more, undo what it changed, leave `done` at that case and return
  * ASSAY64_OK: the caller drains `changes`, sets n_changes to 0 and calls again. changes_capacity is at least data_size
